@@ -1,0 +1,166 @@
+"""Step 4: the reader, trained on renders that were noised, blurred and passed through the autoencoder.
+
+    python -m recipes.layfigure.train_reader --work WORK [--minutes 10]
+
+Writes WORK/reader/reader.safetensors, and reader.json with its accuracy on held-out dolls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dressform.layfigure.canvas import LABELS
+from dressform.layfigure.doll import VOCABULARY, Doll, attributes
+from dressform.layfigure.render import render
+from dressform.layfigure.visible import visible
+from dressform.layfigure.world import held_out_doll, training_doll
+from dressform.measure.reader import MAP_SIDE, ReaderNet
+
+_NAMES = tuple(VOCABULARY)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """pictures uint8 [n, 3, 128, 128]; words int64 [n, attributes], -1 where not visible; maps uint8 [n, 32, 32]."""
+
+    pictures: Tensor
+    words: Tensor
+    maps: Tensor
+
+
+def _doll(rng: random.Random, held_out: bool) -> Doll:
+    if not held_out:
+        return training_doll(rng, neutral=0.12)
+    doll = held_out_doll(rng)
+    return doll if rng.random() > 0.12 else Doll(doll.identity, None, doll.scene)
+
+
+def draw(count: int, seed: int, held_out: bool) -> Shown:
+    rng = random.Random(seed)
+    pictures, words, maps = [], [], []
+    for _ in range(count):
+        doll = _doll(rng, held_out)
+        drawn = render(doll)
+        named, seen = attributes(doll), visible(doll, drawn)
+        words.append([VOCABULARY[n].index(named[n]) if n in named and n in seen else -1 for n in _NAMES])
+        pictures.append(drawn.picture)
+        maps.append(drawn.labels[2::4, 2::4])
+    stack = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
+    return Shown(stack, torch.tensor(words), torch.from_numpy(np.stack(maps)))
+
+
+def through_vae(work: Path, pictures: Tensor) -> Tensor:
+    """The same pictures after encoding and decoding."""
+    torch.set_num_threads(1)
+    vae = AutoencoderKL.from_pretrained(work / "vae").eval().to(memory_format=torch.channels_last)
+    parts = []
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        for part in pictures.split(32):
+            x = part.float().div(127.5).sub(1).to(memory_format=torch.channels_last)
+            z = vae.encode(x).latent_dist.mean
+            z = z + 0.15 * z.std() * torch.randn_like(z)
+            parts.append(vae.decode(z).sample.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8))
+    return torch.cat(parts)
+
+
+def degrade(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise, blur and a little gain on some of the pictures ([n, 3, h, w] in -1..1)."""
+    n = len(x)
+    soft = functional.avg_pool2d(x, 3, 1, 1)
+    x = torch.where(torch.rand(n, 1, 1, 1, generator=generator) < 0.25, soft, x)
+    level = 0.12 * torch.rand(n, 1, 1, 1, generator=generator)
+    gain = 1 + 0.06 * torch.randn(n, 3, 1, 1, generator=generator) * (torch.rand(n, 1, 1, 1, generator=generator) < 0.5)
+    return x * gain + level * torch.randn(x.shape, generator=generator)
+
+
+def loss_of(net: ReaderNet, x: Tensor, words: Tensor, maps: Tensor) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, labels = net(x.to(memory_format=torch.channels_last))
+    total = functional.cross_entropy(labels.float(), maps.long())
+    for i, name in enumerate(_NAMES):
+        total = total + functional.cross_entropy(logits[name].float(), words[:, i], ignore_index=-1, label_smoothing=0.02)
+    return total
+
+
+@torch.inference_mode()
+def accuracy(net: ReaderNet, shown: Shown, pictures: Tensor) -> dict[str, float]:
+    """Share right for each attribute, over the pictures that show it."""
+    net.eval()
+    right = {n: [0, 0] for n in _NAMES}
+    for first in range(0, len(pictures), 64):
+        x = pictures[first : first + 64].float().div(127.5).sub(1).to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits, _ = net(x)
+        truth = shown.words[first : first + 64]
+        for i, name in enumerate(_NAMES):
+            seen = truth[:, i] >= 0
+            right[name][0] += int((logits[name].argmax(1) == truth[:, i])[seen].sum())
+            right[name][1] += int(seen.sum())
+    net.train()
+    return {n: a / max(b, 1) for n, (a, b) in right.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--pool", type=int, default=16000)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    args = parser.parse_args()
+    halves = [args.pool // 2] * 2
+    with ProcessPoolExecutor(2) as pool:
+        parts = list(pool.map(draw, halves, (11, 12), (False, False)))
+        decoded = list(pool.map(through_vae, (args.work,) * 2, (parts[0].pictures, parts[1].pictures[: args.pool // 8])))
+    train = Shown(*(torch.cat([getattr(p, f) for p in parts]) for f in ("pictures", "words", "maps")))
+    twins = torch.cat(decoded)
+    twin_rows = torch.cat([torch.arange(len(decoded[0])), len(decoded[0]) + torch.arange(len(decoded[1]))])
+    held = draw(1500, 99, True)
+    print("drawn", len(train.pictures), "decoded", len(twins), flush=True)
+
+    torch.manual_seed(0)
+    net = ReaderNet().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=0.02, fused=True)
+    began, step, budget = time.monotonic(), 0, args.minutes * 60
+    while (spent := time.monotonic() - began) < budget:
+        for group in optimizer.param_groups:
+            group["lr"] = args.lr * min(1, (step + 1) / 100) * max(0.005, 1 - spent / budget)
+        generator = torch.Generator().manual_seed(step)
+        third = args.batch // 3
+        a = torch.randint(len(train.pictures), (args.batch - third,), generator=generator)
+        b = torch.randint(len(twins), (third,), generator=generator)
+        x = torch.cat([train.pictures[a], twins[b]]).float().div(127.5).sub(1)
+        rows = torch.cat([a, twin_rows[b]])
+        loss = loss_of(net, degrade(x, generator), train.words[rows], train.maps[rows])
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        step += 1
+        if step % 200 == 0:
+            worst = sorted(accuracy(net, held, held.pictures).items(), key=lambda kv: kv[1])[:5]
+            print(step, round(loss.item(), 3), round(spent), {k: round(v, 4) for k, v in worst}, flush=True)
+    card = {"true renders, held out": accuracy(net, held, held.pictures),
+            "through the autoencoder, held out": accuracy(net, held, through_vae(args.work, held.pictures))}  # fmt: skip
+    folder = args.work / "reader"
+    folder.mkdir(exist_ok=True)
+    save_file({k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}, folder / "reader.safetensors")
+    (folder / "reader.json").write_text(json.dumps({"map_side": MAP_SIDE, "labels": LABELS, "accuracy": card}, indent=1) + "\n")
+    print(json.dumps(card, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Step 1: the autoencoder of the embedded base model, trained from scratch on dolls.
+
+    python -m recipes.layfigure.train_vae --work WORK [--minutes 35]
+
+Resumable: run the same command again and it goes on from the last checkpoint in WORK.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from diffusers.models.resnet import ResnetBlock2D
+from torch import Tensor, nn
+
+from dressform.layfigure.render import render
+from dressform.layfigure.world import training_doll
+
+CONFIG = {
+    "in_channels": 3,
+    "out_channels": 3,
+    "down_block_types": ("DownEncoderBlock2D",) * 3,
+    "up_block_types": ("UpDecoderBlock2D",) * 3,
+    "block_out_channels": (16, 48, 96),
+    "layers_per_block": 1,
+    "latent_channels": 6,
+    "norm_num_groups": 1,  # more groups than colours would normalise the colours away
+    "mid_block_add_attention": False,
+    "sample_size": 128,
+}
+
+
+def start_as_identity(vae: AutoencoderKL) -> None:
+    """Zero each residual block's last convolution: the network starts as a plain chain of convolutions."""
+    for module in vae.modules():
+        if isinstance(module, ResnetBlock2D):
+            nn.init.zeros_(module.conv2.weight)
+            nn.init.zeros_(module.conv2.bias)
+
+
+def pictures(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """(uint8 [count, 3, 128, 128], bool [count, 128, 128] where the figure is)."""
+    rng = random.Random(seed)
+    drawn = [render(training_doll(rng)) for _ in range(count)]
+    stack = torch.from_numpy(np.stack([r.picture for r in drawn])).permute(0, 3, 1, 2).contiguous()
+    return stack, torch.from_numpy(np.stack([r.labels > 0 for r in drawn]))
+
+
+def batch(stack: Tensor, figure: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A batch of upright 128x64 crops near the figure: ([size, 3, 128, 64] in -1..1, weight [size, 1, 128, 64])."""
+    rows = torch.randint(len(stack), (size,), generator=generator)
+    wide = torch.rand((), generator=generator) < 0.25
+    left = int(torch.randint(0, 65, (), generator=generator)) if wide else 8 * int(torch.randint(2, 7, (), generator=generator))
+    x = stack[rows, :, :, left : left + 64].float().div_(127.5).sub_(1)
+    weight = 0.6 + 1.4 * figure[rows, None, :, left : left + 64].float()
+    return x.to(memory_format=torch.channels_last), weight
+
+
+def loss_of(vae: AutoencoderKL, x: Tensor, weight: Tensor, noise: Tensor) -> Tensor:
+    """Weighted L1 + L2 + edge L1 + a small KL; the decoder also sees slightly noisy latents, as it will in use."""
+    with torch.autocast(x.device.type, torch.bfloat16):
+        dist = vae.encode(x).latent_dist
+        z = dist.mean + dist.std * noise
+        y = vae.decode(z).sample
+    d = (y.float() - x) * weight
+    edge_x = (y.float() - x).diff(dim=-1).abs().mean()
+    edge_y = (y.float() - x).diff(dim=-2).abs().mean()
+    mean, logvar = dist.mean.float(), dist.logvar.float()
+    kl = 0.5 * (mean.square() + logvar.exp() - 1.0 - logvar).mean()
+    return d.abs().mean() + 2.0 * (d.square() / weight).mean() + 0.5 * (edge_x + edge_y) + 4e-4 * kl
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=35.0)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--pool", type=int, default=12000)
+    parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--device", default="cpu")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    state_file = args.work / "vae.pt"
+
+    torch.manual_seed(0)
+    vae = AutoencoderKL(**CONFIG).to(args.device, memory_format=torch.channels_last)
+    start_as_identity(vae)
+    average = torch.optim.swa_utils.AveragedModel(vae, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-4)
+    step, spent = 0, 0.0
+    if state_file.exists():
+        state = torch.load(state_file, weights_only=True)
+        vae.load_state_dict(state["vae"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, spent = state["step"], state["spent"]
+    stack, figure = pictures(args.pool, seed=step)
+
+    log = (args.work / "vae.jsonl").open("a")
+    budget, last_save = args.minutes * 60, time.monotonic()
+    while spent < budget:
+        began = time.monotonic()
+        progress = spent / budget
+        lr = args.lr * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        generator = torch.Generator().manual_seed(step)
+        x, weight = batch(stack, figure, args.batch, generator)
+        noise = torch.randn(args.batch, 6, 32, 16, generator=generator)
+        loss = loss_of(vae, x.to(args.device), weight.to(args.device), noise.to(args.device))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        average.update_parameters(vae)
+        step += 1
+        if step % 50 == 0:
+            log.write(json.dumps({"step": step, "loss": round(loss.item(), 5), "seconds": round(spent, 1)}) + "\n")
+            log.flush()
+        spent += time.monotonic() - began if step > 1 else 0.0
+        if time.monotonic() - last_save > 180 or spent >= budget:
+            part = state_file.with_suffix(".part")
+            torch.save({"vae": vae.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(),
+                        "step": step, "spent": spent}, part)  # fmt: skip
+            part.rename(state_file)
+            last_save = time.monotonic()
+    average.module.save_pretrained(args.work / "vae")
+
+
+if __name__ == "__main__":
+    main()

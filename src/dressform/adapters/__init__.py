@@ -1,0 +1,1 @@
+"""The adapter stack, and the files adapters are kept in."""

@@ -1,0 +1,5 @@
+"""``python -m dressform.cli``."""
+
+from dressform.cli.app import main
+
+main()

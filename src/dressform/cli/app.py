@@ -1,0 +1,47 @@
+"""The ``dressform`` command: gathers the commands, and turns every error raised on purpose into one line."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from dressform import __version__
+from dressform.cli import add, demo, dress, lookbook, measure, new, output, train
+from dressform.errors import DressformError
+
+app = typer.Typer(
+    help="Learn who a character is once, each outfit apart, and draw her in any of them: on this machine alone.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        output.say(f"dressform {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None: ...
+
+
+for _command in (new, add, train, dress, lookbook, measure, demo):
+    app.command(name=_command.__name__.rsplit(".", 1)[1], help=_command.__doc__, no_args_is_help=_command.NEEDS_ARGUMENTS)(_command.command)
+
+
+def main() -> None:
+    """Run the command line; 1 for an error raised on purpose, 130 after an interrupt."""
+    try:
+        app()
+    except DressformError as error:
+        output.fail(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        output.note("interrupted; what was finished is kept. Run the same command again to go on.")
+        sys.exit(130)

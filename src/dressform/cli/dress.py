@@ -1,0 +1,34 @@
+"""Draw her in an outfit. Example: dressform dress aoi "side view, waving, park background" --outfit dress"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dressform.cli import output
+
+NEEDS_ARGUMENTS = True
+
+
+def command(
+    character: Annotated[Path, typer.Argument(help="Her folder.")],
+    prompt: Annotated[str, typer.Argument(help="What else the picture should show.")] = "front view, standing, white background",
+    outfit: Annotated[str, typer.Option(help="One outfit, or several with commas.")] = "",
+    count: Annotated[int, typer.Option("-n", help="Pictures of each outfit.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the first picture.")] = 0,
+    steps: Annotated[int, typer.Option(help="Sampling steps.")] = 20,
+    guidance: Annotated[float, typer.Option(help="How closely to follow the prompt.")] = 3.0,
+    scale: Annotated[float, typer.Option(help="Strength of the outfit; 1 is as trained.")] = 1.0,
+) -> None:
+    from dressform.dress.sampler import SampleConfig
+    from dressform.workspace import dressing
+    from dressform.workspace.workspace import Workspace
+
+    workspace = Workspace(character)
+    outfits = [name for name in outfit.split(",") if name]
+    with output.bar("drawing") as bar:
+        looks = dressing.dress(workspace, outfits, prompt, count, seed, SampleConfig(steps, guidance), scale, bar)
+    for look in looks:
+        output.say(look.path)

@@ -1,0 +1,28 @@
+"""Draw every outfit from every view. Example: dressform lookbook aoi"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dressform.cli import output
+
+NEEDS_ARGUMENTS = True
+
+
+def command(
+    character: Annotated[Path, typer.Argument(help="Her folder.")],
+    seed: Annotated[int, typer.Option(help="Seed of the pictures.")] = 0,
+    steps: Annotated[int, typer.Option(help="Sampling steps.")] = 20,
+    background: Annotated[str, typer.Option(help="The background's word.")] = "white",
+) -> None:
+    from dressform.dress.sampler import SampleConfig
+    from dressform.workspace import dressing
+    from dressform.workspace.workspace import Workspace
+
+    with output.bar("drawing") as bar:
+        picture, page = dressing.lookbook(Workspace(character), seed, SampleConfig(steps), background, bar)
+    output.say(picture)
+    output.say(page)

@@ -1,0 +1,84 @@
+"""How the command line speaks: data to stdout, everything else to stderr, hints on their own line.
+
+Readable without colour; progress bars only on a terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from dressform.records import Figure
+
+_out, _err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """A result: stdout."""
+    _out.print(text, markup=False)
+
+
+def note(text: str) -> None:
+    """What happens along the way: stderr."""
+    _err.print(text, markup=False)
+
+
+def hint(text: str) -> None:
+    """What to do next, on a line of its own: stderr."""
+    _err.print(f"hint: {text}", style="dim", markup=False)
+
+
+def fail(text: str) -> None:
+    """The one line of an error: stderr."""
+    _err.print(f"error: {text}", style="bold red" if sys.stderr.isatty() else "", markup=False)
+
+
+class Bar:
+    """A progress bar with the time left. Use as ``bar(done, all)``."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
+
+    def __call__(self, done: int, of: int, detail: str = "") -> None:
+        self._progress.update(self._task, completed=done, total=of, detail=detail)
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Bar]:
+    """A bar on stderr while the block runs."""
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[detail]}"),
+    )
+    with Progress(*columns, console=_err, disable=not sys.stderr.isatty()) as progress:
+        yield Bar(progress, progress.add_task(what, total=None, detail=""))
+
+
+def figures(title: str, found: Mapping[str, Figure]) -> None:
+    """A table of figures with n and the 95 % interval."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column, justify in (("figure", "left"), ("value", "right"), ("95 % interval", "right"), ("n", "right")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for name, f in found.items():
+        table.add_row(name.replace("_", " "), f"{f.value:.1%}", f"{f.low:.1%} to {f.high:.1%}", str(f.n))
+    _out.print(table)
+
+
+def matrix(found: Mapping[str, Mapping[str, Figure]]) -> None:
+    """asked x appeared, in percent."""
+    table = Table(title="asked (rows) x appeared (columns), %", title_justify="left", title_style="bold")
+    names = list(next(iter(found.values())))
+    table.add_column("")
+    for name in names:
+        table.add_column(name, justify="right")
+    for row, cells in found.items():
+        table.add_row(row, *(f"{cells[n].value:.0%}".rstrip("%") if cells[n].value else "." for n in names))
+    _out.print(table)

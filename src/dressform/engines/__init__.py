@@ -1,0 +1,1 @@
+"""Where work runs. Everything runs in this process so far."""

@@ -1,0 +1,1 @@
+"""A procedural world of mannequin dolls with exact ground truth."""

@@ -1,0 +1,70 @@
+"""Tag captions for dolls, in a fixed vocabulary: one tag for each attribute, separated by commas."""
+
+from __future__ import annotations
+
+import random
+
+from dressform.layfigure.doll import Doll, Garment, Identity, Scene
+
+NEUTRAL = "neutral layer"
+"""The tag of a doll that wears nothing but her mannequin surface."""
+
+
+def identity_tags(who: Identity) -> list[str]:
+    """What she is, in words. Used by the base model's captions and by the prior anchor, never by an adapter's own."""
+    return [
+        f"{who.skin} skin",
+        f"{who.hair_style} {who.hair_colour} hair",
+        f"{who.ears} ears",
+        f"{who.eyes} eyes",
+        f"{who.build} build",
+        f"{who.height} height",
+        f"{who.head} head",
+        "no mark" if who.mark == "none" else f"{who.mark} mark",
+    ]
+
+
+def garment_tag(worn: Garment | None) -> str:
+    """What she wears, as one tag."""
+    if worn is None:
+        return NEUTRAL
+    return f"{worn.pattern} {worn.colour} and {worn.second} {worn.kind}"
+
+
+def scene_tags(scene: Scene) -> list[str]:
+    """How she is seen."""
+    return [f"{scene.view} view", scene.pose, f"{scene.background} background"]
+
+
+def caption(doll: Doll, triggers: tuple[str, ...] = ()) -> str:
+    """The whole caption in its usual order: trigger words, identity, garment, scene."""
+    return ", ".join([*triggers, *identity_tags(doll.identity), garment_tag(doll.garment), *scene_tags(doll.scene)])
+
+
+_SYLLABLES = (
+    "ka ki ku ke ko sa shi su se so ta chi tsu te to na ni nu ne no ha hi fu ma mi mu me mo ya yu yo "
+    "ra ri ru re ro wa vel dor zan lia rix eth oro qua bex lun"
+).split()
+
+
+def invented_word(rng: random.Random) -> str:
+    """A word that means nothing, as a trigger word does before training."""
+    word = "".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(2, 3)))
+    return word + (str(rng.randint(0, 9)) if rng.random() < 0.1 else "")
+
+
+def training_caption(doll: Doll, rng: random.Random, drop: float = 0.08) -> str:
+    """A caption as people write them: sometimes shuffled, some tags missing, often with words that mean nothing.
+
+    The invented words teach the text encoder to carry unseen triggers without letting them disturb the rest.
+    """
+    tags = [*identity_tags(doll.identity), garment_tag(doll.garment), *scene_tags(doll.scene)]
+    tags = [t for t in tags if rng.random() >= drop]
+    if rng.random() < 0.4:
+        rng.shuffle(tags)
+    if rng.random() < 0.5:
+        word = invented_word(rng)
+        tags.insert(0, word)
+        if rng.random() < 0.5:
+            tags.insert(1, f"{word}_{invented_word(rng)}")
+    return ", ".join(tags)

@@ -1,0 +1,1 @@
+"""Readers, separation figures, reports."""

@@ -1,0 +1,140 @@
+"""The reader: reads every attribute, and a coarse label map, back from a picture of a doll."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dressform.errors import BadInput
+from dressform.layfigure.canvas import GARMENT, LABELS, SKIN, TRIM
+from dressform.layfigure.doll import GARMENT_ATTRIBUTES, VOCABULARY
+
+MAP_SIDE = 32
+"""The label map has 32 x 32 cells."""
+
+
+class _Block(nn.Module):
+    """A residual block that may halve the picture."""
+
+    def __init__(self, in_: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(in_, out, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out)
+        self.second = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out)
+        self.skip = nn.Conv2d(in_, out, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.relu(self.norm1(self.first(x)))
+        return functional.relu(self.norm2(self.second(y)) + self.skip(x))
+
+
+class ReaderNet(nn.Module):
+    """Picture [n, 3, 128, 128] in -1..1 -> one logit vector for each attribute, and label logits [n, labels, 32, 32]."""
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        w = width
+        self.stem = nn.Sequential(nn.Conv2d(3, w, 5, 2, 2, bias=False), nn.BatchNorm2d(w), nn.ReLU())
+        self.fine = _Block(w, 2 * w, 2)
+        self.middle = nn.Sequential(_Block(2 * w, 3 * w, 2), _Block(3 * w, 3 * w, 1))
+        self.coarse = nn.Sequential(_Block(3 * w, 4 * w, 2), _Block(4 * w, 4 * w, 1))
+        self.squeeze = nn.Sequential(nn.Conv2d(4 * w, 48, 1), nn.ReLU(), nn.Flatten(), nn.Dropout(0.1))
+        self.heads = nn.ModuleDict({name: nn.Linear(48 * 64 + 4 * w, len(words)) for name, words in VOCABULARY.items()})
+        self.up = nn.Conv2d(2 * w + 3 * w + 4 * w, 64, 1)
+        self.map = nn.Conv2d(64, len(LABELS), 3, padding=1)
+
+    def forward(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        fine = self.fine(self.stem(x))
+        middle = self.middle(fine)
+        coarse = self.coarse(middle)
+        seen = torch.cat([self.squeeze(coarse), coarse.amax((2, 3))], 1)
+        wide = [functional.interpolate(y, size=(MAP_SIDE, MAP_SIDE)) for y in (middle, coarse)]
+        labels = self.map(functional.relu(self.up(torch.cat([fine, *wide], 1))))
+        return {name: head(seen) for name, head in self.heads.items()}, labels
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read from one picture: a word for each attribute, and label cells [32][32].
+
+    The neutral layer has no colour, second colour or pattern.
+    """
+
+    words: dict[str, str]
+    cells: tuple[int, ...]
+    """How many of the 32 x 32 cells were read as each label, in the order of ``LABELS``."""
+
+    @property
+    def garment_share(self) -> float:
+        """Garment and trim cells over all cells of the figure."""
+        return (self.cells[GARMENT] + self.cells[TRIM]) / max(1, sum(self.cells[1:]))
+
+    def shows(self, name: str) -> bool:
+        """True where the picture shows enough of what that attribute is read from."""
+        if name == "skin":
+            return self.cells[SKIN] >= 3
+        if name in ("colour", "pattern"):
+            return self.cells[GARMENT] >= (6 if name == "colour" else 12)
+        return True
+
+
+class Reader:
+    """The embedded reader, frozen."""
+
+    def __init__(self, net: ReaderNet, card: dict[str, float]) -> None:
+        self.net, self.card = net.eval().requires_grad_(False), card
+
+    def read(self, pictures: Tensor) -> list[Reading]:
+        """Read uint8 pictures [n, 3, h, w]; other sizes than 128 are resampled first."""
+        found: list[Reading] = []
+        for part in pictures.split(64):
+            found += self._read(part)
+        return found
+
+    def _read(self, pictures: Tensor) -> list[Reading]:
+        x = pictures.float().div(127.5).sub(1)
+        if x.shape[-1] != 128:
+            x = functional.interpolate(x, size=(128, 128), mode="bilinear", antialias=True)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            logits, maps = self.net(x.to(memory_format=torch.channels_last))
+        picked = {name: values.argmax(1).tolist() for name, values in logits.items()}
+        cells = functional.one_hot(maps.argmax(1).flatten(1), len(LABELS)).sum(1).tolist()
+        return [Reading(_words({k: v[i] for k, v in picked.items()}), tuple(cells[i])) for i in range(len(x))]
+
+
+def _words(picked: dict[str, int]) -> dict[str, str]:
+    words = {name: VOCABULARY[name][i] for name, i in picked.items()}
+    if words["kind"] == "neutral":
+        for name in GARMENT_ATTRIBUTES[1:]:
+            del words[name]
+    return words
+
+
+def usual(readings: Sequence[Reading], names: Sequence[str]) -> dict[str, str]:
+    """For each attribute the word read most often: what a set of pictures of one thing shows."""
+    found = {}
+    for name in names:
+        seen = [r.words[name] for r in readings if name in r.words]
+        if seen:
+            found[name] = max(sorted(set(seen)), key=seen.count)
+    return found
+
+
+def load(folder: Path | None = None) -> Reader:
+    """The reader of the package, or one from a folder with reader.safetensors and reader.json. Raises BadInput."""
+    folder = folder or Path(str(files("dressform.pretrained"))) / "reader"
+    weights, card = folder / "reader.safetensors", folder / "reader.json"
+    if not weights.is_file():
+        raise BadInput(f"no reader in {folder}: expected reader.safetensors")
+    net = ReaderNet()
+    net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
+    return Reader(net, json.loads(card.read_text()) if card.is_file() else {})

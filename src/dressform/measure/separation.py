@@ -1,0 +1,107 @@
+"""Is it her, is it the garment, and does a garment show where it was not asked for?
+
+Everything here is pure: probes in, figures out. A probe is one picture, what was asked for, and what was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dressform.measure.reader import Reading
+from dressform.measure.statistics import share
+from dressform.records import Figure
+
+IDENTITY_WORDS = ("skin", "hair_colour", "hair_style", "ears", "build", "height")
+GARMENT_WORDS = ("kind", "colour", "pattern")
+SCENE_WORDS = ("view", "pose", "background")
+NEUTRAL = "neutral"
+GARMENT_NOISE = 0.01
+"""Share of the figure that may read as garment in the neutral layer before it counts as burn-in."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One measured picture. ``asked`` is an outfit's name, or "neutral"; ``scene`` the words that were asked for."""
+
+    asked: str
+    scene: Mapping[str, str]
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is right: her attributes, and each outfit's kind, colour, second colour and pattern."""
+
+    identity: Mapping[str, str]
+    outfits: Mapping[str, Mapping[str, str]]
+
+
+def right(reading: Reading, wanted: Mapping[str, str], names: Sequence[str]) -> bool:
+    """True where every named attribute that is wanted and shown reads as wanted."""
+    return all(reading.words.get(n) == wanted[n] for n in names if n in wanted and reading.shows(n))
+
+
+def identity_right(probe: Probe, truth: Truth) -> bool:
+    return right(probe.reading, truth.identity, IDENTITY_WORDS)
+
+
+def outfit_right(probe: Probe, truth: Truth) -> bool:
+    """Kind, colour and pattern as asked; for the neutral layer, that she wears nothing."""
+    if probe.asked == NEUTRAL:
+        return probe.reading.words["kind"] == NEUTRAL
+    return right(probe.reading, truth.outfits[probe.asked], GARMENT_WORDS)
+
+
+def scene_right(probe: Probe) -> bool:
+    return right(probe.reading, probe.scene, SCENE_WORDS)
+
+
+def burned_in(probe: Probe, truth: Truth) -> str | None:
+    """The outfit that shows although another was asked for, or None.
+
+    In the neutral layer any garment counts (read as a kind, or more than 1 % of the figure). Under another outfit
+    a foreign kind counts, and so does a foreign outfit's colour that neither the asked outfit has.
+    """
+    words, asked = probe.reading.words, truth.outfits.get(probe.asked, {})
+    dressed = words["kind"] != NEUTRAL or probe.reading.garment_share > GARMENT_NOISE
+    if probe.asked == NEUTRAL:
+        return _nearest(words, truth) if dressed else None
+    for name, worn in truth.outfits.items():
+        if name == probe.asked:
+            continue
+        if words["kind"] == worn["kind"] != asked["kind"]:
+            return name
+        own = {asked["colour"], asked.get("second")}
+        if words.get("colour") == worn["colour"] and worn["colour"] not in own and probe.reading.shows("colour"):
+            return name
+    return None
+
+
+def _nearest(words: Mapping[str, str], truth: Truth) -> str:
+    """The trained outfit that shares most words with what was read; "another" where none shares any."""
+    score = {name: sum(words.get(k) == v for k, v in worn.items()) for name, worn in truth.outfits.items()}
+    best = max(score, key=lambda name: score[name], default="another")
+    return best if score.get(best) else "another"
+
+
+def figures(probes: Sequence[Probe], truth: Truth) -> dict[str, Figure]:
+    """The five figures of the house, by their public names."""
+    dressed = [p for p in probes if p.asked != NEUTRAL]
+    return {
+        "outfit_fidelity": share(outfit_right(p, truth) for p in dressed),
+        "identity_fidelity": share(identity_right(p, truth) for p in probes),
+        "burn_in": share(burned_in(p, truth) is not None for p in probes),
+        "conformity": share(identity_right(p, truth) and outfit_right(p, truth) and scene_right(p) for p in dressed),
+        "prompt_fidelity": share(scene_right(p) for p in probes),
+    }
+
+
+def matrix(probes: Sequence[Probe], truth: Truth) -> dict[str, dict[str, Figure]]:
+    """asked -> appeared -> share: the right outfit on the diagonal, burn-in off it."""
+    rows: dict[str, dict[str, Figure]] = {}
+    for asked in dict.fromkeys(p.asked for p in probes):
+        own = [p for p in probes if p.asked == asked]
+        shown = [burned_in(p, truth) or (asked if outfit_right(p, truth) else "another") for p in own]
+        rows[asked] = {name: share(s == name for s in shown) for name in (NEUTRAL, *truth.outfits, "another")}
+    return rows

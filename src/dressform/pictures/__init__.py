@@ -1,0 +1,1 @@
+"""Intake of pictures: decoding, checks, masks, captions."""

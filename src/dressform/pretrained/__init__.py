@@ -1,0 +1,1 @@
+"""The embedded lay-figure base model and reader, as data."""

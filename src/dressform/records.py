@@ -1,0 +1,136 @@
+"""The things that dressform speaks of, as frozen data. No behaviour beyond their own checks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from dressform.errors import BadInput, Refused
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+ADULT_YEARS = 18
+
+
+def checked_name(what: str, name: str) -> str:
+    """The name itself, if other programs can carry it (letters, digits, ``_`` and ``-``).
+
+    Raises BadInput: A1111 and CivitAI misread other characters in ``<lora:NAME:SCALE>``.
+    """
+    if not NAME_PATTERN.fullmatch(name):
+        raise BadInput(f"{what} name {name!r}: use 1 to 40 letters, digits, '_' or '-', starting with a letter or digit")
+    return name
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """One outfit of a character and the word that calls it."""
+
+    name: str
+    trigger: str
+
+
+@dataclass(frozen=True)
+class Character:
+    """Who a workspace is about. ``kind`` is "original" (an invented adult) or "self"; ``age_years`` is at least 18."""
+
+    name: str
+    trigger: str
+    kind: str
+    age_years: int
+    base_model: str
+    outfits: tuple[Outfit, ...] = ()
+
+    def __post_init__(self) -> None:
+        checked_name("character", self.name)
+        if self.kind not in ("original", "self"):
+            raise BadInput(f"character kind {self.kind!r}: use 'original' (an invented adult) or 'self'")
+        if self.age_years < ADULT_YEARS:
+            raise Refused(f"{self.name} is stated to be {self.age_years}: dressform works with adults only (18 or over)")
+
+    def outfit(self, name: str) -> Outfit | None:
+        """The outfit of that name, or None."""
+        return next((o for o in self.outfits if o.name == name), None)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One training picture in the store. ``outfit`` is None for a neutral picture."""
+
+    id: str
+    outfit: str | None
+    caption: str
+    width_px: int
+    height_px: int
+    has_mask: bool
+    source: str
+
+
+@dataclass(frozen=True)
+class AdapterInfo:
+    """What an adapter file says of itself; loading refuses it where this does not fit."""
+
+    kind: str
+    name: str
+    trigger: str
+    rank: int
+    alpha: float
+    targets: str
+    base_model_sha256: str
+    identity_sha256: str = ""
+    steps: int = 0
+
+    @property
+    def scaling(self) -> float:
+        """alpha / rank (Hu et al. 2021)."""
+        return self.alpha / self.rank
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Ordered (adapter name, scale); scale 1.0 is as trained."""
+
+    adapters: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One finished dressed picture."""
+
+    path: str
+    prompt: str
+    outfit: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured share: its value, how many trials, and the 95 % interval."""
+
+    value: float
+    n: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class IntakeNote:
+    """What became of one file that was given to ``add``."""
+
+    source: str
+    taken: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class IntakeReport:
+    """What ``add`` did, file by file."""
+
+    notes: tuple[IntakeNote, ...] = field(default_factory=tuple)
+
+    @property
+    def taken(self) -> int:
+        return sum(note.taken for note in self.notes)
+
+    @property
+    def left_out(self) -> tuple[IntakeNote, ...]:
+        return tuple(note for note in self.notes if not note.taken)

@@ -1,0 +1,119 @@
+"""Where a character's private bytes live: a narrow seam with a directory and an in-memory twin.
+
+A name is a path of plain words ("pictures/ab12.png"). A write is all or nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from dressform.errors import StoreError
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+
+
+class Store(Protocol):
+    """Bytes by name."""
+
+    def read(self, name: str) -> bytes:
+        """The bytes of that name. Raises StoreError if there are none."""
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """Keep the bytes under that name, replacing what was there. Raises StoreError; then the old bytes remain."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Forget that name; nothing happens if it is not there."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        """All names that begin with ``prefix``, sorted."""
+        ...
+
+    def __contains__(self, name: str) -> bool: ...
+
+
+def checked(name: str) -> str:
+    """The name itself. Raises StoreError for one that could leave the store or hide in it."""
+    if not _NAME.fullmatch(name):
+        raise StoreError(f"{name!r} is not a name that a store can keep")
+    return name
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a kill or a full disk leaves the old bytes or the new ones, never a mixture.
+
+    Raises StoreError, with nothing left behind, where the disk refuses.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StoreError(f"could not write {path.name}: {error.strerror or error}; make room or check the folder") from error
+
+
+class DirectoryStore:
+    """A Store in one folder, as plain files."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(self, name: str) -> bytes:
+        try:
+            return (self.root / checked(name)).read_bytes()
+        except OSError as error:
+            raise StoreError(f"could not read {name}: {error.strerror or error}") from error
+
+    def write(self, name: str, data: bytes) -> None:
+        write_atomically(self.root / checked(name), data)
+
+    def delete(self, name: str) -> None:
+        (self.root / checked(name)).unlink(missing_ok=True)
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        files = (p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
+        return iter(sorted(n for n in files if n.startswith(prefix) and not n.endswith(".part")))
+
+    def __contains__(self, name: str) -> bool:
+        return (self.root / checked(name)).is_file()
+
+
+class MemoryStore:
+    """A Store that forgets everything when the process ends; for tests."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[str, bytes] = {}
+
+    def read(self, name: str) -> bytes:
+        try:
+            return self._bytes[checked(name)]
+        except KeyError as error:
+            raise StoreError(f"could not read {name}: no such name") from error
+
+    def write(self, name: str, data: bytes) -> None:
+        self._bytes[checked(name)] = bytes(data)
+
+    def delete(self, name: str) -> None:
+        self._bytes.pop(checked(name), None)
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        return iter(sorted(n for n in self._bytes if n.startswith(prefix)))
+
+    def __contains__(self, name: str) -> bool:
+        return checked(name) in self._bytes

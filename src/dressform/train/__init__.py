@@ -1,0 +1,1 @@
+"""Training: configuration, data, objective, loop, checkpoint, events."""

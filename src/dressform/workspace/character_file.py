@@ -1,0 +1,43 @@
+"""``character.toml``: the readable face of a workspace. No secrets, no pictures."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import tomli_w
+
+from dressform.errors import BadInput
+from dressform.records import Character, Outfit
+from dressform.store import write_atomically
+
+NAME = "character.toml"
+
+
+def write(root: Path, character: Character) -> None:
+    """Write the file in one piece."""
+    rows = {
+        "format": 1,
+        "name": character.name,
+        "trigger": character.trigger,
+        "kind": character.kind,
+        "age": character.age_years,
+        "base_model": character.base_model,
+        "outfits": [{"name": o.name, "trigger": o.trigger} for o in character.outfits],
+    }
+    write_atomically(root / NAME, tomli_w.dumps(rows).encode())
+
+
+def read(root: Path) -> Character:
+    """The character of a workspace. Raises BadInput where there is none or the file is not readable."""
+    file = root / NAME
+    if not file.is_file():
+        raise BadInput(f"{root}: no {NAME} here; make a character with: dressform new NAME --age YEARS")
+    try:
+        rows = tomllib.loads(file.read_text(encoding="utf-8"))
+        return Character(
+            name=rows["name"], trigger=rows["trigger"], kind=rows["kind"], age_years=rows["age"],
+            base_model=rows["base_model"], outfits=tuple(Outfit(o["name"], o["trigger"]) for o in rows["outfits"]),
+        )  # fmt: skip
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise BadInput(f"{file}: not a character file ({error}); restore it or make the character again") from error

@@ -1,0 +1,101 @@
+"""The actions ``dress`` and ``lookbook``: identity and outfit composed, different outfits side by side in one batch."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PIL import Image
+
+from dressform.adapters.stack import AdapterStack
+from dressform.consent.dressed import refuse_undressed, refuse_young
+from dressform.dress import lookbook as book
+from dressform.dress.sampler import Row, SampleConfig, draw
+from dressform.errors import BadInput, NotReady
+from dressform.records import Look
+from dressform.store import write_atomically
+from dressform.train.draws import seed_of
+from dressform.workspace.workspace import Workspace
+
+OnPictures = Callable[[int, int], None]
+VIEWS = ("front", "three-quarter", "side", "back")
+
+
+def wardrobe(workspace: Workspace, outfits: Sequence[str]) -> AdapterStack:
+    """The identity and these outfits as one stack: column 0 is the identity, column i + 1 outfit i."""
+    adapters = [workspace.adapter(None), *(workspace.adapter(name) for name in outfits)]
+    return AdapterStack(workspace.backbone.target_layers(adapters[0].info.targets), adapters)
+
+
+def scales(outfits: Sequence[str], outfit: str | None, scale: float = 1.0) -> tuple[float, ...]:
+    """The gate columns of ``wardrobe`` for one outfit (None: identity alone)."""
+    return (1.0, *(scale if name == outfit else 0.0 for name in outfits))
+
+
+def prompt_for(workspace: Workspace, outfit: str | None, text: str) -> str:
+    """Trigger words before what was asked."""
+    words = [workspace.character.trigger]
+    if outfit is not None:
+        words.append(workspace.outfit(outfit).trigger)
+    return ", ".join([*words, text]) if text else ", ".join(words)
+
+
+def dress(
+    workspace: Workspace, outfits: Sequence[str], text: str, count: int, seed: int, config: SampleConfig, scale: float = 1.0,
+    on_pictures: OnPictures = lambda _done, _all: None,
+) -> list[Look]:  # fmt: skip
+    """Draw ``count`` finished pictures of each outfit into ``looks/``.
+
+    Raises Refused for a prompt that asks for less than dressed, UnknownName for an outfit, NotReady before training.
+    """
+    refuse_undressed(text)
+    refuse_young(text)
+    if not outfits:
+        raise BadInput("no outfit named: finished pictures are dressed; choose one with --outfit NAME")
+    names = [workspace.outfit(name).name for name in outfits]
+    rows = [Row(prompt_for(workspace, name, text), seed + i, scales(names, name, scale)) for name in names for i in range(count)]
+    stack = wardrobe(workspace, names)
+    with stack.attached():
+        pictures = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
+    looks = []
+    for row, outfit, pixels in zip(rows, np.repeat(names, count).tolist(), pictures.permute(0, 2, 3, 1).numpy(), strict=True):
+        file = workspace.looks / f"{workspace.character.name}-{outfit}-{row.seed}.png"
+        write_atomically(file, _png(Image.fromarray(pixels)))
+        looks.append(Look(str(file), row.prompt, outfit, row.seed))
+    return looks
+
+
+def lookbook(
+    workspace: Workspace, seed: int, config: SampleConfig, background: str = "white",
+    on_pictures: OnPictures = lambda _done, _all: None,
+) -> tuple[str, str]:  # fmt: skip
+    """Every trained outfit from every view, as ``looks/lookbook.png`` and ``looks/lookbook.html``; their paths."""
+    names = workspace.trained()
+    if not names:
+        raise NotReady("no outfit is trained yet: run dressform train")
+    rows = [
+        Row(
+            prompt_for(workspace, name, f"{view} view, standing, {background} background"),
+            seed_of(seed, "lookbook", 0, f"{name}/{view}") % 2**31,
+            scales(names, name),
+        )
+        for name in names
+        for view in VIEWS
+    ]
+    stack = wardrobe(workspace, names)
+    with stack.attached():
+        drawn = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
+    keys = [(name, view) for name in names for view in VIEWS]
+    cells = dict(zip(keys, drawn.permute(0, 2, 3, 1).numpy(), strict=True))
+    title = f"{workspace.character.name}: lookbook"
+    picture, page = workspace.looks / "lookbook.png", workspace.looks / "lookbook.html"
+    write_atomically(picture, _png(book.sheet(cells, names, VIEWS, title)))
+    write_atomically(page, book.page(cells, names, VIEWS, title).encode())
+    return str(picture), str(page)
+
+
+def _png(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

@@ -1,0 +1,104 @@
+"""The action ``measure``: probes of every trained outfit and of the neutral layer, read back and counted.
+
+What is right is read from the training pictures themselves, so it works for any character whose pictures the
+reader can read. Probe pictures stay in memory: those of the neutral layer are never written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dressform.dress.sampler import Row, SampleConfig, draw
+from dressform.errors import NotReady
+from dressform.layfigure.doll import BACKGROUNDS, POSES, VIEWS
+from dressform.measure import reader as reading
+from dressform.measure.separation import GARMENT_WORDS, IDENTITY_WORDS, NEUTRAL, Probe, Truth, figures, matrix
+from dressform.pictures import intake
+from dressform.records import Figure
+from dressform.store import write_atomically
+from dressform.train.draws import generator, seed_of
+from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
+from dressform.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures by name, the matrix asked x appeared, what was right, and the prompts' number for each row."""
+
+    figures: dict[str, Figure]
+    matrix: dict[str, dict[str, Figure]]
+    truth: Truth
+
+
+def measure(
+    workspace: Workspace, each: int, seed: int, config: SampleConfig, on_pictures: OnPictures = lambda _done, _all: None
+) -> Measured:
+    """Draw ``each`` probes of every trained outfit, and as many of the neutral layer, and read them.
+
+    Raises NotReady before training.
+    """
+    names = workspace.trained()
+    if not names:
+        raise NotReady("no outfit is trained yet: run dressform train")
+    reader = reading.load()
+    truth = _truth(workspace, reader, names)
+    asked = [name for name in [NEUTRAL, *names] for _ in range(each)]
+    scenes = [_scene(seed, i) for i in range(len(asked))]
+    rows = [_row(workspace, names, a, s, seed_of(seed, "probe", i) % 2**31) for i, (a, s) in enumerate(zip(asked, scenes, strict=True))]
+    stack = wardrobe(workspace, names)
+    with stack.attached():
+        drawn = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
+    probes = [Probe(a, s, r) for a, s, r in zip(asked, scenes, reader.read(drawn), strict=True)]
+    return Measured(figures(probes, truth), matrix(probes, truth), truth)
+
+
+def to_json(measured: Measured) -> str:
+    """The project's one form for figures, with the matrix and what was right beside it."""
+    return json.dumps(
+        {
+            "figures": {name: asdict(figure) for name, figure in measured.figures.items()},
+            "matrix": {row: {c: asdict(f) for c, f in cells.items()} for row, cells in measured.matrix.items()},
+            "truth": {"identity": dict(measured.truth.identity), "outfits": {k: dict(v) for k, v in measured.truth.outfits.items()}},
+        },
+        indent=1,
+    )  # fmt: skip
+
+
+def write_json(measured: Measured, file: Path) -> None:
+    """Write the report in one piece."""
+    write_atomically(file, to_json(measured).encode() + b"\n")
+
+
+def _row(workspace: Workspace, names: list[str], asked: str, scene: dict[str, str], seed: int) -> Row:
+    text = f"{scene['view']} view, {scene['pose']}, {scene['background']} background"
+    if asked == NEUTRAL:
+        return Row(prompt_for(workspace, None, f"neutral layer, {text}"), seed, scales(names, None))
+    return Row(prompt_for(workspace, asked, text), seed, scales(names, asked))
+
+
+def _scene(seed: int, i: int) -> dict[str, str]:
+    draw_ = generator(seed, "scene", i)
+    pick: Callable[[tuple[str, ...]], str] = lambda words: words[int(torch.randint(len(words), (), generator=draw_))]  # noqa: E731
+    return {"view": pick(VIEWS), "pose": pick(POSES), "background": pick(BACKGROUNDS)}
+
+
+def _truth(workspace: Workspace, reader: reading.Reader, names: list[str]) -> Truth:
+    neutral = _read(workspace, reader, None)
+    worn = {name: _read(workspace, reader, name) for name in names}
+    everything = neutral or [r for found in worn.values() for r in found]
+    return Truth(
+        reading.usual(everything, IDENTITY_WORDS),
+        {name: reading.usual(found, (*GARMENT_WORDS, "second")) for name, found in worn.items()},
+    )
+
+
+def _read(workspace: Workspace, reader: reading.Reader, outfit: str | None) -> list[reading.Reading]:
+    side = workspace.backbone.size_px
+    pixels = [intake.fitted(intake.from_png(workspace.store.read(f"pictures/{p.id}.png")), side) for p in workspace.pictures(outfit)]
+    return reader.read(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)) if pixels else []

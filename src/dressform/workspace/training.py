@@ -1,0 +1,144 @@
+"""The action ``train``: the identity from neutral pictures, frozen; then every outfit on top of it, in one pass."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dressform.adapters import files
+from dressform.adapters.stack import Adapter
+from dressform.errors import NotReady
+from dressform.pictures import intake
+from dressform.records import AdapterInfo, Picture
+from dressform.train import checkpoint
+from dressform.train.config import TrainConfig
+from dressform.train.data import TrainingSet, encode
+from dressform.train.draws import seed_of
+from dressform.train.events import StepDone
+from dressform.train.loop import Job, Objective, Saved, outfit_on_identity, plain, train
+from dressform.workspace.workspace import IDENTITY, Workspace
+
+OnStep = Callable[[str, StepDone], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training made: adapter names, and the seconds it took."""
+
+    adapters: tuple[str, ...]
+    seconds: float
+
+
+def run(
+    workspace: Workspace,
+    identity: TrainConfig,
+    outfits: TrainConfig,
+    restart: bool = False,
+    on_step: OnStep = lambda _what, _event: None,
+) -> Trained:
+    """Train what is missing; what is trained already, on the same pictures, is kept.
+
+    Raises NotReady where pictures are missing, BadInput where an unfinished run no longer fits its pictures.
+    """
+    began = time.monotonic()
+    neutral = workspace.pictures(None)
+    if not neutral:
+        raise NotReady("no neutral pictures yet: add some with dressform add FOLDER --neutral")
+    made: list[str] = []
+    who = _train_identity(workspace, neutral, identity, restart, on_step, made)
+    _train_outfits(workspace, who, outfits, restart, on_step, made)
+    return Trained(tuple(made), time.monotonic() - began)
+
+
+def _train_identity(
+    workspace: Workspace, neutral: list[Picture], config: TrainConfig, restart: bool, on_step: OnStep, made: list[str]
+) -> Adapter:
+    name = workspace.adapter_name(None)
+    data = _training_set(workspace, neutral)
+    mark = checkpoint.fingerprint(config, workspace.backbone.sha256, "", [data])
+    if not restart and _is_done(workspace, name, mark):
+        return workspace.adapter(None)
+    adapter = _new_adapter(workspace, IDENTITY, workspace.character.name, workspace.character.trigger, config, "")
+    _run(workspace, IDENTITY, [Job(adapter, data)], plain, config, None, mark, restart, on_step)
+    _keep(workspace, name, adapter, mark)
+    made.append(IDENTITY)
+    return adapter
+
+
+def _train_outfits(workspace: Workspace, who: Adapter, config: TrainConfig, restart: bool, on_step: OnStep, made: list[str]) -> None:
+    identity_sha = hashlib.sha256(workspace.store.read(workspace.adapter_name(None))).hexdigest()
+    jobs, marks = [], {}
+    for outfit in workspace.character.outfits:
+        data = _training_set(workspace, workspace.pictures(outfit.name))
+        mark = checkpoint.fingerprint(config, workspace.backbone.sha256, identity_sha, [data])
+        if restart or not _is_done(workspace, workspace.adapter_name(outfit.name), mark):
+            name = f"{workspace.character.name}-{outfit.name}"
+            jobs.append(Job(_new_adapter(workspace, "outfit", name, outfit.trigger, config, identity_sha), data))
+            marks[outfit.name] = mark
+    if not jobs:
+        return
+    together = checkpoint.fingerprint(config, workspace.backbone.sha256, identity_sha, [job.data for job in jobs])
+    _run(workspace, "outfits", jobs, outfit_on_identity(config.preserve), config, who, together, restart, on_step)
+    for job, (outfit_name, mark) in zip(jobs, marks.items(), strict=True):
+        _keep(workspace, workspace.adapter_name(outfit_name), job.adapter, mark)
+        made.append(outfit_name)
+
+
+def _run(
+    workspace: Workspace, what: str, jobs: list[Job], objective: Objective, config: TrainConfig, frozen: Adapter | None,
+    mark: str, restart: bool, on_step: OnStep,
+) -> None:  # fmt: skip
+    place = f"checkpoints/{what}.safetensors"
+    if restart:
+        workspace.store.delete(place)
+    saved = Saved(
+        load=lambda: workspace.store.read(place) if place in workspace.store else None,
+        save=lambda data: workspace.store.write(place, data),
+        mark=mark,
+    )
+    train(workspace.backbone, jobs, objective, config, frozen, saved, lambda event: on_step(what, event))
+    workspace.store.delete(place)
+
+
+def _new_adapter(workspace: Workspace, kind: str, name: str, trigger: str, config: TrainConfig, identity_sha: str) -> Adapter:
+    info = AdapterInfo(
+        kind, name, trigger, config.rank, config.alpha, config.targets, workspace.backbone.sha256, identity_sha, config.steps
+    )
+    return Adapter(info, workspace.backbone.target_layers(config.targets), seed_of(config.seed, "adapter", 0, name))
+
+
+def _training_set(workspace: Workspace, pictures: list[Picture]) -> TrainingSet:
+    side = workspace.backbone.size_px
+    stack, masks = [], []
+    for picture in pictures:
+        stack.append(intake.fitted(intake.from_png(workspace.store.read(f"pictures/{picture.id}.png")), side))
+        if picture.has_mask and picture.outfit is not None:
+            mask = intake.from_png(workspace.store.read(f"pictures/{picture.id}.mask.png")) > 127
+            masks.append(intake.fitted_mask(mask, side))
+    return encode(
+        workspace.backbone,
+        tuple(p.id for p in pictures),
+        torch.from_numpy(np.stack(stack)).permute(0, 3, 1, 2),
+        [workspace.caption(p) for p in pictures],
+        torch.from_numpy(np.stack(masks)) if masks else None,
+    )
+
+
+def _is_done(workspace: Workspace, name: str, mark: str) -> bool:
+    return name in workspace.store and f"{name}.mark" in workspace.store and workspace.store.read(f"{name}.mark") == mark.encode()
+
+
+def _keep(workspace: Workspace, name: str, adapter: Adapter, mark: str) -> None:
+    workspace.store.write(name, files.to_bytes(adapter))
+    workspace.store.write(f"{name}.mark", mark.encode())
+
+
+def recipes(rank: int, seed: int, steps: int | None) -> tuple[TrainConfig, TrainConfig]:
+    """The house's recipe for the identity and for the outfits."""
+    who = TrainConfig(steps=steps or 300, rows=6, rank=rank, alpha=float(rank), seed=seed)
+    return who, TrainConfig(steps=steps or 300, rows=3, rank=rank, alpha=float(rank), seed=seed)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("COLUMNS", "200")
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random base model on disk."""
+    from tests import tiny
+
+    return tiny.write(tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone(tiny_base: Path):
+    from dressform import backbones
+
+    return backbones.load(tiny_base)
+
+
+@pytest.fixture
+def dolls(tmp_path: Path) -> Path:
+    """A folder with neutral/ and dress/: three small pictures each, with captions and masks."""
+    from dressform.layfigure.captions import scene_tags
+    from dressform.layfigure.doll import Doll
+    from dressform.layfigure.render import render
+    from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES, random_scene
+
+    rng = random.Random(0)
+    for name, worn in (("neutral", None), ("dress", HELD_OUT_DESIGNS["dress-a"])):
+        folder = tmp_path / "pictures" / name
+        (folder / "masks").mkdir(parents=True)
+        for i in range(3):
+            scene = random_scene(rng)
+            drawn = render(Doll(HELD_OUT_IDENTITIES["aoi"], worn, scene), 64)
+            Image.fromarray(np.ascontiguousarray(drawn.picture)).save(folder / f"{i}.png")
+            (folder / f"{i}.txt").write_text(", ".join(scene_tags(scene)))
+            if worn:
+                Image.fromarray(drawn.garment_mask).save(folder / "masks" / f"{i}.png")
+    return tmp_path / "pictures"

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from dressform.adapters import files
+from dressform.adapters.stack import Adapter, AdapterStack
+from dressform.errors import BadInput, Mismatch
+from dressform.records import AdapterInfo
+
+INFO = AdapterInfo("outfit", "aoi-dress", "aoi_dress", rank=3, alpha=1.5, targets="all", base_model_sha256="b" * 64)
+
+
+def layers() -> dict[str, torch.nn.Module]:
+    torch.manual_seed(0)
+    return {"a.to_q": torch.nn.Linear(6, 5), "b.conv1": torch.nn.Conv2d(4, 7, 3, stride=2, padding=1)}
+
+
+def filled(info: AdapterInfo, on: dict[str, torch.nn.Module], seed: int) -> Adapter:
+    adapter = Adapter(info, on, seed)
+    generator = torch.Generator().manual_seed(seed)
+    for up in adapter.up:
+        up.data.normal_(generator=generator)
+    return adapter
+
+
+def test_the_stack_is_w_x_plus_the_gated_low_rank_terms() -> None:
+    on = layers()
+    one, two = filled(INFO, on, 1), filled(replace(INFO, rank=2, alpha=4.0), on, 2)
+    x = torch.randn(3, 10, 6)
+    linear = on["a.to_q"]
+    plain = linear(x)
+    with AdapterStack(on, [one, two]).attached() as stack, stack.active(torch.tensor([[1.0, 0.0], [0.0, 0.5], [1.0, 1.0]])):
+        got = linear(x)
+    terms = [a.info.scaling * (x @ a.down[0].T @ a.up[0].T) for a in (one, two)]
+    wanted = plain + torch.stack([terms[0][0], 0.5 * terms[1][1], terms[0][2] + terms[1][2]])
+    torch.testing.assert_close(got, wanted)
+
+
+def test_convolutions_take_adapters_too() -> None:
+    on = layers()
+    one = filled(INFO, on, 1)
+    conv, x = on["b.conv1"], torch.randn(2, 4, 8, 8)
+    fused = torch.nn.functional.conv2d(
+        x, conv.weight + 0.5 * torch.einsum("or,rikl->oikl", one.up[1], one.down[1]), conv.bias, stride=2, padding=1
+    )
+    with AdapterStack(on, [one]).attached() as stack, stack.active(torch.ones(2, 1)):
+        torch.testing.assert_close(conv(x), fused)
+
+
+def test_attach_and_detach_undo_each_other() -> None:
+    on = layers()
+    x = torch.randn(2, 3, 6)
+    before, keys = on["a.to_q"](x), set(on["a.to_q"].state_dict())
+    stack = AdapterStack(on, [filled(INFO, on, 1)])
+    stack.attach()
+    with stack.active(torch.ones(2, 1)):
+        assert not torch.equal(on["a.to_q"](x), before)
+    stack.detach()
+    assert torch.equal(on["a.to_q"](x), before) and set(on["a.to_q"].state_dict()) == keys
+
+
+def test_a_closed_gate_gives_exactly_no_gradient() -> None:
+    on = layers()
+    one, two = filled(INFO, on, 1), filled(INFO, on, 2)
+    with AdapterStack(on, [one, two]).attached() as stack, stack.active(torch.tensor([[1.0, 0.0]])):
+        on["a.to_q"](torch.randn(1, 4, 6)).square().sum().backward()
+    assert one.up[0].grad.abs().sum() > 0 and two.up[0].grad.abs().sum() == 0 and two.down[0].grad.abs().sum() == 0
+
+
+def test_a_file_gives_back_the_adapter_alpha_unlike_rank() -> None:
+    on = layers()
+    one = filled(INFO, on, 1)
+    data = files.to_bytes(one, torch.float32)
+    back = files.from_bytes(data, on, "b" * 64)
+    assert back.info == INFO
+    for a, b in zip(one.parameters(), back.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert files.targets_of(data) == "all"
+
+
+def test_keys_are_kohyas() -> None:
+    from safetensors.torch import load
+
+    tensors = load(files.to_bytes(filled(INFO, layers(), 1)))
+    assert set(tensors) == {
+        f"lora_unet_{layer}.{part}" for layer in ("a_to_q", "b_conv1") for part in ("lora_down.weight", "lora_up.weight", "alpha")
+    }
+    assert tensors["lora_unet_b_conv1.lora_down.weight"].shape == (3, 4, 3, 3)
+    assert tensors["lora_unet_b_conv1.lora_up.weight"].shape == (7, 3, 1, 1)
+    assert tensors["lora_unet_a_to_q.alpha"].item() == 1.5
+
+
+def test_what_does_not_fit_is_refused_with_both_values() -> None:
+    on = layers()
+    data = files.to_bytes(filled(INFO, on, 1))
+    with pytest.raises(Mismatch, match=r"bbbbbbbbbbbb.*cccccccccccc"):
+        files.from_bytes(data, on, "c" * 64)
+    with pytest.raises(Mismatch, match="layers"):
+        files.from_bytes(data, {"a.to_q": on["a.to_q"]}, "b" * 64)
+    for broken in (data[: len(data) // 2], b"", b"not a file at all, but long enough to look"):
+        with pytest.raises(BadInput, match="safetensors"):
+            files.from_bytes(broken, on, "b" * 64)

@@ -1,0 +1,119 @@
+"""The real command, its streams and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMANDS = ("new", "add", "train", "dress", "lookbook", "measure", "demo")
+
+
+def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "dressform.cli", *map(str, arguments)], capture_output=True, text=True, cwd=cwd)
+
+
+def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode == 1 and len(lines) == 1 and "Traceback" not in done.stderr, done.stderr
+    assert all(word in lines[0] for word in words), lines[0]
+
+
+def test_help_and_import_need_no_torch() -> None:
+    code = (
+        "import sys, dressform, dressform.cli.app as a; from typer.testing import CliRunner\n"
+        "assert CliRunner().invoke(a.app, ['--help']).exit_code == 0\n"
+        "print(sorted(m for m in ('torch', 'diffusers', 'transformers', 'PIL', 'numpy') if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0 and f"Example: dressform {command}" in " ".join(done.stdout.split())
+
+
+def test_every_command_stands_in_the_documents() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "commands.md").read_text()
+    listed = run("--help").stdout
+    for command in COMMANDS:
+        assert f"dressform {command}" in text and command in listed
+
+
+@pytest.mark.parametrize("age", ["17", "0", "-3"])
+def test_a_character_under_age_is_refused_and_nothing_is_made(tmp_path: Path, age: str) -> None:
+    refused(run("new", "mia", "--age", age, cwd=tmp_path), "adults only")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_character_needs_an_age(tmp_path: Path) -> None:
+    done = run("new", "mia", cwd=tmp_path)
+    assert done.returncode == 2 and "--age" in done.stderr and not list(tmp_path.iterdir())
+
+
+@pytest.mark.recipe
+def test_the_journey_on_a_tiny_base_model(tmp_path: Path, tiny_base: Path, dolls: Path) -> None:
+    made = run("new", "aoi", "--age", "24", "--base-model", tiny_base, cwd=tmp_path)
+    assert made.returncode == 0 and "an adult of 24" in made.stdout
+    refused(run("new", "aoi", "--age", "24", "--base-model", tiny_base, cwd=tmp_path), "here already")
+    refused(run("train", "aoi", cwd=tmp_path), "no neutral pictures")
+    (dolls / "dress" / "broken.png").write_bytes(b"not a picture")
+    assert "took 3 of 3" in run("add", "aoi", dolls / "neutral", "--neutral", cwd=tmp_path).stdout
+    added = run("add", "aoi", dolls / "dress", "--outfit", "dress", cwd=tmp_path)
+    assert added.returncode == 0 and "took 3 of 4" in added.stdout and "broken.png: not a PNG" in added.stderr
+    assert "already here" in run("add", "aoi", dolls / "dress", "--outfit", "dress", cwd=tmp_path).stderr
+    refused(run("dress", "aoi", "--outfit", "dress", cwd=tmp_path), "not trained yet")
+    trained = run("train", "aoi", "--steps", "2", cwd=tmp_path)
+    assert trained.returncode == 0 and "trained identity, dress" in trained.stdout, trained.stderr
+    assert "nothing to do" in run("train", "aoi", "--steps", "2", cwd=tmp_path).stdout
+    looks = run("dress", "aoi", "side view", "--outfit", "dress", "-n", "2", "--steps", "2", cwd=tmp_path)
+    assert looks.returncode == 0 and all((tmp_path / line).is_file() for line in looks.stdout.split()), looks.stderr
+    assert len(looks.stdout.split()) == 2
+    refused(run("dress", "aoi", "--outfit", "dres", cwd=tmp_path), "did you mean dress?")
+    refused(run("dress", "aoi", "neutral layer", "--outfit", "dress", cwd=tmp_path), "dressed")
+    refused(run("dress", "aoi", cwd=tmp_path), "--outfit")
+    book = run("lookbook", "aoi", "--steps", "2", cwd=tmp_path)
+    page = (tmp_path / "aoi" / "looks" / "lookbook.html").read_text()
+    assert book.returncode == 0 and page.count("<img") == 4 and "http" not in page and "<script" not in page
+
+
+@pytest.mark.recipe
+def test_the_names_that_cannot_be_used(tmp_path: Path, tiny_base: Path) -> None:
+    refused(run("new", "red", "--age", "30", "--base-model", tiny_base, cwd=tmp_path), "already means something")
+    refused(run("new", "a b", "--age", "30", "--base-model", tiny_base, cwd=tmp_path), "letters, digits")
+    refused(run("new", "mia", "--age", "30", "--base-model", "nowhere", cwd=tmp_path), "model_index.json")
+    refused(run("new", "mia", "--age", "30", "--kind", "photo", "--base-model", tiny_base, cwd=tmp_path), "'original'")
+    refused(run("train", "nobody", cwd=tmp_path), "character.toml")
+    run("new", "mia", "--age", "30", "--base-model", tiny_base, cwd=tmp_path)
+    (tmp_path / "empty").mkdir()
+    refused(run("add", "mia", "empty", "--neutral", cwd=tmp_path), "no pictures")
+    refused(run("add", "mia", "missing", "--neutral", cwd=tmp_path), "no such file or folder")
+    refused(run("add", "mia", "empty", cwd=tmp_path), "--neutral or --outfit")
+    refused(run("measure", "mia", cwd=tmp_path), "no outfit is trained")
+
+
+@pytest.mark.recipe
+def test_an_adapter_of_another_base_model_is_refused(tmp_path: Path, tiny_base: Path, dolls: Path) -> None:
+    from tests import tiny
+
+    run("new", "aoi", "--age", "24", "--base-model", tiny_base, cwd=tmp_path)
+    run("add", "aoi", dolls / "neutral", "--neutral", cwd=tmp_path)
+    run("add", "aoi", dolls / "dress", "--outfit", "dress", cwd=tmp_path)
+    assert run("train", "aoi", "--steps", "1", cwd=tmp_path).returncode == 0
+    other = tiny.write(tmp_path / "other", seed=1)
+    file = tmp_path / "aoi" / "character.toml"
+    file.write_text(file.read_text().replace(str(tiny_base), str(other)))
+    refused(run("dress", "aoi", "--outfit", "dress", cwd=tmp_path), "was trained on base model")
+
+
+def test_figures_are_written_in_the_one_form() -> None:
+    from dressform.measure.statistics import share
+    from dressform.workspace.measuring import Measured, Truth, to_json
+
+    written = json.loads(to_json(Measured({"burn_in": share([True, False])}, {}, Truth({}, {}))))
+    assert set(written["figures"]["burn_in"]) == {"value", "n", "low", "high"}

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from dressform.layfigure import canvas as cv
+from dressform.layfigure.captions import caption, training_caption
+from dressform.layfigure.doll import KINDS, POSES, VIEWS, VOCABULARY, Doll, Garment, Scene, attributes
+from dressform.layfigure.render import render
+from dressform.layfigure.visible import visible
+from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES, held_out_doll, is_held_out, training_doll
+
+AOI = HELD_OUT_IDENTITIES["aoi"]
+
+
+def test_the_same_parameters_give_the_same_bytes() -> None:
+    doll = held_out_doll(random.Random(3))
+    first, second = render(doll), render(doll)
+    assert np.array_equal(first.picture, second.picture) and np.array_equal(first.labels, second.labels)
+
+
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_any_size_can_be_drawn(size: int) -> None:
+    drawn = render(Doll(AOI, None, Scene()), size)
+    assert drawn.picture.shape == (size, size, 3) and drawn.labels.shape == (size, size)
+
+
+def test_every_kind_view_and_pose_shows_a_garment_and_stays_inside_the_picture() -> None:
+    for kind in KINDS:
+        for view in VIEWS:
+            for pose in POSES:
+                labels = render(Doll(AOI, Garment(kind, "red", "white"), Scene(view, pose))).labels
+                assert np.isin(labels, cv.GARMENT_LABELS).sum() > 100, (kind, view, pose)
+                assert not labels[:, 0].any() and not labels[:, -1].any() and not labels[-1].any(), (kind, view, pose)
+
+
+def test_the_neutral_layer_has_no_garment_pixel() -> None:
+    for view in VIEWS:
+        assert not render(Doll(AOI, None, Scene(view))).garment_mask.any()
+
+
+def test_labels_are_exact_where_the_background_is() -> None:
+    plain = render(Doll(AOI, HELD_OUT_DESIGNS["dress-a"], Scene("front", "standing", "white")))
+    inside = np.ones_like(plain.labels, dtype=bool)
+    inside[1:-1, 1:-1] = (plain.labels[1:-1, 1:-1] == 0) & (plain.labels[:-2, 1:-1] == 0) & (plain.labels[2:, 1:-1] == 0)
+    inside &= (np.roll(plain.labels, 1, 1) == 0) & (np.roll(plain.labels, -1, 1) == 0) & (plain.labels == 0)
+    assert (np.abs(plain.picture[inside].astype(int) - 252) < 90).mean() > 0.99
+
+
+def test_training_never_draws_what_is_held_out() -> None:
+    rng = random.Random(0)
+    drawn = [training_doll(rng) for _ in range(3000)]
+    assert not any(is_held_out(d) for d in drawn)
+    assert all(is_held_out(held_out_doll(rng)) for _ in range(200))
+
+
+def test_captions_name_every_attribute_once() -> None:
+    doll = Doll(AOI, HELD_OUT_DESIGNS["coat-a"], Scene("side", "waving", "night"))
+    text = caption(doll, ("aoi", "aoi_coat"))
+    assert text.startswith("aoi, aoi_coat, ")
+    assert all(word in text for word in attributes(doll).values() if word != "none")
+    assert training_caption(doll, random.Random(1)) == training_caption(doll, random.Random(1))
+
+
+def test_vocabulary_words_are_what_a_doll_holds() -> None:
+    rng = random.Random(5)
+    for _ in range(200):
+        assert all(word in VOCABULARY[name] for name, word in attributes(training_doll(rng)).items())
+
+
+def test_a_mark_under_a_coat_is_not_visible_but_on_the_bare_mannequin_it_is() -> None:
+    bare, coat = Doll(AOI, None, Scene()), Doll(AOI, Garment("coat", "red", "white"), Scene())
+    assert "mark" in visible(bare, render(bare)) and "mark" not in visible(coat, render(coat))
+    from_behind = Doll(AOI, None, Scene("back"))
+    assert "eyes" not in visible(from_behind, render(from_behind))

@@ -1,0 +1,57 @@
+"""The embedded base model, with no code of ours, and the reader."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from dressform.backbones.stable_diffusion import embedded_folder
+
+pytestmark = pytest.mark.recipe
+
+
+def test_stable_diffusion_pipeline_loads_and_draws() -> None:
+    from diffusers import StableDiffusionPipeline
+
+    pipe = StableDiffusionPipeline.from_pretrained(embedded_folder(), safety_checker=None, torch_dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    side = pipe.unet.config.sample_size * pipe.vae_scale_factor
+    drawn = pipe("tan skin, front view", num_inference_steps=2, height=side, width=side, output_type="np").images
+    assert drawn.shape == (1, 128, 128, 3) and np.isfinite(drawn).all()
+
+
+def test_it_weighs_at_most_40_mb() -> None:
+    files = list(embedded_folder().rglob("*.safetensors"))
+    assert len(files) == 3 and sum(f.stat().st_size for f in files) <= 40_000_000
+
+
+def test_the_reader_reads_held_out_dolls_it_never_saw() -> None:
+    from dressform.layfigure.doll import attributes
+    from dressform.layfigure.render import render
+    from dressform.layfigure.visible import visible
+    from dressform.layfigure.world import held_out_doll
+    from dressform.measure import reader
+
+    rng = random.Random(123)
+    dolls = [held_out_doll(rng) for _ in range(64)]
+    drawn = [render(d) for d in dolls]
+    found = reader.load().read(torch.from_numpy(np.stack([r.picture for r in drawn])).permute(0, 3, 1, 2))
+    right = [
+        reading.words.get(name) == attributes(doll)[name]
+        for doll, shown, reading in zip(dolls, drawn, found, strict=True)
+        for name in visible(doll, shown)
+    ]
+    assert len(right) > 700 and np.mean(right) > 0.95
+
+
+def test_any_new_trigger_word_has_tokens_and_vocabulary_words_are_known() -> None:
+    from dressform import backbones
+
+    base = backbones.load("layfigure")
+    for word in ("aoi", "zxqvj", "アオイ", "mia_dress7"):
+        ids = base.tokenizer(word, add_special_tokens=False).input_ids
+        assert ids and base.tokenizer.unk_token_id not in ids and not base.knows_word(word)
+    assert base.knows_word("red") and base.knows_word("swimsuit")

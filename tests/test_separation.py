@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from dressform.layfigure.canvas import GARMENT, LABELS, SKIN
+from dressform.measure.reader import Reading, usual
+from dressform.measure.separation import Probe, Truth, burned_in, figures, matrix
+from dressform.measure.statistics import share
+
+WHO = {"skin": "tan", "hair_colour": "red", "hair_style": "bob", "ears": "cat", "build": "slim", "height": "tall"}
+RED = {"kind": "dress", "colour": "red", "second": "white", "pattern": "striped"}
+BLUE = {"kind": "coat", "colour": "blue", "second": "black", "pattern": "plain"}
+TRUTH = Truth(WHO, {"dress": RED, "coat": BLUE})
+SCENE = {"view": "front", "pose": "waving", "background": "white"}
+
+
+def reading(garment: int = 40, skin: int = 20, **words: str) -> Reading:
+    cells = [0] * len(LABELS)
+    cells[SKIN], cells[GARMENT] = skin, garment
+    return Reading({**WHO, **SCENE, **words}, tuple(cells))
+
+
+def probe(asked: str, **words) -> Probe:
+    return Probe(asked, SCENE, reading(**words))
+
+
+NEUTRAL = {"kind": "neutral", "garment": 0}
+
+
+@pytest.mark.parametrize(
+    ("one", "appeared"),
+    [
+        (probe("dress", **RED), None),
+        (probe("neutral", **NEUTRAL), None),
+        (probe("neutral", **RED), "dress"),
+        (probe("neutral", kind="neutral", garment=3), "another"),
+        (probe("dress", **BLUE), "coat"),
+        (probe("dress", **{**RED, "colour": "blue"}), "coat"),
+        (probe("dress", **{**RED, "colour": "green"}), None),
+        (probe("coat", **{**BLUE, "colour": "black"}), None),
+    ],
+)
+def test_burn_in_is_a_garment_or_its_colour_that_was_not_asked_for(one: Probe, appeared: str | None) -> None:
+    assert burned_in(one, TRUTH) == appeared
+
+
+def test_the_five_figures() -> None:
+    wrong_hair = Probe("dress", SCENE, reading(**{**RED, "hair_colour": "blue"}))
+    probes = [probe("dress", **RED), wrong_hair, probe("coat", **RED), probe("neutral", **NEUTRAL)]
+    found = {name: (f.value, f.n) for name, f in figures(probes, TRUTH).items()}
+    assert found == {
+        "outfit_fidelity": (pytest.approx(2 / 3), 3),
+        "identity_fidelity": (0.75, 4),
+        "burn_in": (0.25, 4),
+        "conformity": (pytest.approx(1 / 3), 3),
+        "prompt_fidelity": (1.0, 4),
+    }
+    assert matrix(probes, TRUTH)["coat"]["dress"].value == 1.0
+
+
+def test_what_does_not_show_is_not_judged() -> None:
+    armoured = Probe("dress", SCENE, reading(skin=1, **{**RED, "skin": "blue"}))
+    assert figures([armoured], TRUTH)["identity_fidelity"].value == 1.0
+
+
+def test_wilson_interval() -> None:
+    """Values from the closed form, checked against statsmodels' proportion_confint(method="wilson")."""
+    found = share([True] * 8 + [False] * 2)
+    assert (found.value, found.n) == (0.8, 10)
+    assert (found.low, found.high) == (pytest.approx(0.4901625, abs=1e-6), pytest.approx(0.9433178, abs=1e-6))
+    assert share([]).n == 0
+
+
+def test_usual_takes_the_majority() -> None:
+    seen = [reading(hair_colour=c) for c in ("red", "blue", "red")]
+    assert usual(seen, ["hair_colour"]) == {"hair_colour": "red"}

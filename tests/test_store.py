@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dressform.errors import StoreError
+from dressform.store import DirectoryStore, MemoryStore, Store
+
+
+@pytest.fixture(params=["directory", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return DirectoryStore(tmp_path) if request.param == "directory" else MemoryStore()
+
+
+def test_what_is_written_is_read_listed_and_forgotten(store: Store) -> None:
+    store.write("pictures/a.png", b"one")
+    store.write("pictures/b.png", b"two")
+    store.write("adapters/x.safetensors", b"three")
+    assert store.read("pictures/b.png") == b"two" and "pictures/a.png" in store
+    assert list(store.list("pictures/")) == ["pictures/a.png", "pictures/b.png"]
+    store.delete("pictures/a.png")
+    store.delete("pictures/a.png")
+    assert "pictures/a.png" not in store
+    with pytest.raises(StoreError, match=r"pictures/a\.png"):
+        store.read("pictures/a.png")
+
+
+@pytest.mark.parametrize("name", ["../out", "/etc/x", "a//b", "", "a/../b", ".hidden", "a/.b", "a\\b"])
+def test_a_name_cannot_leave_the_store(store: Store, name: str) -> None:
+    with pytest.raises(StoreError):
+        store.write(name, b"x")
+
+
+def test_a_full_disk_keeps_the_old_bytes_and_leaves_no_scrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = DirectoryStore(tmp_path)
+    store.write("a.bin", b"old")
+
+    def full(_fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        store.write("a.bin", b"new")
+    monkeypatch.undo()
+    assert store.read("a.bin") == b"old" and [p.name for p in tmp_path.iterdir()] == ["a.bin"]
