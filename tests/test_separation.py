@@ -14,9 +14,9 @@ TRUTH = Truth(WHO, {"dress": RED, "coat": BLUE})
 SCENE = {"view": "front", "pose": "waving", "background": "white"}
 
 
-def reading(garment: int = 40, skin: int = 20, **words: str) -> Reading:
+def reading(garment: int = 40, skin_cells: int = 20, **words: str) -> Reading:
     cells = [0] * len(LABELS)
-    cells[SKIN], cells[GARMENT] = skin, garment
+    cells[SKIN], cells[GARMENT] = skin_cells, garment
     return Reading({**WHO, **SCENE, **words}, tuple(cells))
 
 
@@ -59,7 +59,7 @@ def test_the_five_figures() -> None:
 
 
 def test_what_does_not_show_is_not_judged() -> None:
-    armoured = Probe("dress", SCENE, reading(skin=1, **{**RED, "skin": "blue"}))
+    armoured = Probe("dress", SCENE, reading(skin_cells=1, **{**RED, "skin": "blue"}))
     assert figures([armoured], TRUTH)["identity_fidelity"].value == 1.0
 
 

@@ -106,6 +106,18 @@ def loss_of(model: Both, x0: Tensor, noise: Tensor, t: Tensor, alpha_bar: Tensor
     return (weight * (predicted.float() - (a * noise - s * x0)).square()).mean()
 
 
+def compile_blocks(unet: UNet2DConditionModel) -> None:
+    """Compile the denoiser block by block: 1.6 times as fast on a CPU.
+
+    Compiled whole, torch 2.13 gives the last convolution's input no gradient, and nothing before it learns.
+    """
+    from diffusers.models import upsampling
+
+    upsampling.is_torch_version = lambda *_: False  # a version check that would break each block's graph
+    for block in [*unet.down_blocks, unet.mid_block, *unet.up_blocks]:
+        block.compile()
+
+
 def lr_at(progress: float, step: int, peak: float) -> float:
     """Warm-up over 200 steps, flat, then a linear fall over the last 45 %."""
     return peak * min(1.0, (step + 1) / 200) * min(1.0, max(0.01, (1 - progress) / 0.45))
@@ -145,9 +157,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=70.0)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--preview-every-steps", type=int, default=600)
+    parser.add_argument("--preview-every-steps", type=int, default=700)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--no-compile", action="store_true")
     args = parser.parse_args()
@@ -170,7 +182,8 @@ def main() -> None:
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         step, spent = state["step"], state["spent"]
-    step_fn = loss_of if args.no_compile else torch.compile(loss_of)
+    if not args.no_compile:
+        compile_blocks(model.unet)
     print("parameters", sum(p.numel() for p in model.parameters()), "pictures", len(data.dolls), "from step", step, flush=True)
 
     log = (work / "denoiser.jsonl").open("a")
@@ -188,7 +201,7 @@ def main() -> None:
         u = (torch.arange(args.batch) + torch.rand(args.batch, generator=generator)) / args.batch
         t = (u * 1000).long().clamp(0, 999)
         weight = 0.5 + 1.5 * data.figures[rows, None].float()
-        loss = step_fn(model, x0.to(device), noise.to(device), t.to(device), alpha_bar, ids.to(device), weight.to(device))
+        loss = loss_of(model, x0.to(device), noise.to(device), t.to(device), alpha_bar, ids.to(device), weight.to(device))
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

@@ -117,17 +117,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--pool", type=int, default=16000)
+    parser.add_argument("--pool", type=int, default=14000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=2e-3)
     args = parser.parse_args()
     halves = [args.pool // 2] * 2
     with ProcessPoolExecutor(2) as pool:
         parts = list(pool.map(draw, halves, (11, 12), (False, False)))
-        decoded = list(pool.map(through_vae, (args.work,) * 2, (parts[0].pictures, parts[1].pictures[: args.pool // 8])))
+        decoded = list(pool.map(through_vae, (args.work,) * 2, [part.pictures[: args.pool // 8] for part in parts]))
     train = Shown(*(torch.cat([getattr(p, f) for p in parts]) for f in ("pictures", "words", "maps")))
     twins = torch.cat(decoded)
-    twin_rows = torch.cat([torch.arange(len(decoded[0])), len(decoded[0]) + torch.arange(len(decoded[1]))])
+    twin_rows = torch.cat([torch.arange(len(decoded[0])), len(parts[0].pictures) + torch.arange(len(decoded[1]))])
     held = draw(1500, 99, True)
     print("drawn", len(train.pictures), "decoded", len(twins), flush=True)
 
@@ -150,8 +150,8 @@ def main() -> None:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         step += 1
-        if step % 200 == 0:
-            worst = sorted(accuracy(net, held, held.pictures).items(), key=lambda kv: kv[1])[:5]
+        if step % 400 == 0:
+            worst = sorted(accuracy(net, held, held.pictures[:500]).items(), key=lambda kv: kv[1])[:5]
             print(step, round(loss.item(), 3), round(spent), {k: round(v, 4) for k, v in worst}, flush=True)
     card = {"true renders, held out": accuracy(net, held, held.pictures),
             "through the autoencoder, held out": accuracy(net, held, through_vae(args.work, held.pictures))}  # fmt: skip

@@ -59,10 +59,10 @@ def decode(file: Path, least_px: int, original: bool) -> Decoded:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image = _opened(file)
-        if original:
-            _refuse_photographs(file, image)
         try:
             image.load()
+            if original:
+                _refuse_photographs(file, image)
             upright = ImageOps.exif_transpose(image)
         except (OSError, SyntaxError, ValueError, MemoryError) as error:
             raise BadInput(f"{file.name}: damaged or cut off ({error})") from error
@@ -111,7 +111,7 @@ def _corner(size: tuple[int, int], side: int) -> tuple[int, int]:
 
 def _opened(file: Path) -> Image.Image:
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = Image.open(io.BytesIO(file.read_bytes()), formats=FORMATS)
     except (OSError, SyntaxError, ValueError) as error:
         raise BadInput(f"{file.name}: not a PNG, JPEG or WebP picture") from error
     if image.width * image.height > PIXEL_LIMIT:
