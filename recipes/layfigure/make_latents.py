@@ -2,7 +2,7 @@
 
     python -m recipes.layfigure.make_latents --work WORK [--count 24000] [--seed 1]
 
-Writes WORK/latents-SEED.safetensors (latents bf16 [n, 6, 32, 32], figure cells uint8 [n, 32, 32]) and the dolls
+Writes WORK/latents-SEED.safetensors (latents bf16 [n, 12, 16, 16], figure cells uint8 [n, 16, 16]) and the dolls
 beside it as JSON lines, from which captions are made afresh at every step.
 """
 
@@ -37,7 +37,7 @@ def encode(work: Path, count: int, seed: int) -> tuple[torch.Tensor, torch.Tenso
             x = torch.from_numpy(np.stack([r.picture for r in drawn])).permute(0, 3, 1, 2).float() / 127.5 - 1
             z = vae.encode(x.to(memory_format=torch.channels_last)).latent_dist.mean
             latents.append(z.to(torch.bfloat16).contiguous())
-            labels = np.stack([r.labels > 0 for r in drawn]).reshape(-1, 32, 4, 32, 4)
+            labels = np.stack([r.labels > 0 for r in drawn]).reshape(-1, 16, 8, 16, 8)
             figures.append(torch.from_numpy(labels.any(axis=(2, 4)).astype(np.uint8)))
             dolls += [json.dumps(asdict(d)) for d in group]
     return torch.cat(latents), torch.cat(figures), dolls

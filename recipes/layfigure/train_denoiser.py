@@ -30,16 +30,16 @@ from dressform.layfigure.world import held_out_doll
 
 WIDTH = 192
 DENOISER = {
-    "sample_size": 32,
-    "in_channels": 6,
-    "out_channels": 6,
-    "down_block_types": ("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
-    "block_out_channels": (32, 96, 192, 192),
+    "sample_size": 16,
+    "in_channels": 12,
+    "out_channels": 12,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "block_out_channels": (128, 192, 192),
     "layers_per_block": 1,
     "cross_attention_dim": WIDTH,
     "attention_head_dim": 4,
-    "norm_num_groups": 4,
+    "norm_num_groups": 8,
     "use_linear_projection": True,
 }
 SCHEDULER = {
@@ -157,17 +157,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=70.0)
-    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--preview-every-steps", type=int, default=700)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--start", type=Path, help="a pipeline folder to start from instead of random weights")
     parser.add_argument("--no-compile", action="store_true")
     args = parser.parse_args()
     work, device = args.work, args.device
 
     torch.manual_seed(0)
     tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
-    model = Both(tokenizer).to(device)
+    model = Both(tokenizer)
+    if args.start:
+        model.unet.load_state_dict(UNet2DConditionModel.from_pretrained(args.start / "unet").state_dict())
+        model.text.load_state_dict(CLIPTextModel.from_pretrained(args.start / "text_encoder").state_dict())
+    model = model.to(device)
     model.unet.set_attn_processor(AttnProcessor())  # plain matrix products: twice as fast as SDPA's backward on a CPU
     average = copy.deepcopy(model).requires_grad_(False)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)

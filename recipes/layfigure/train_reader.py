@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--pool", type=int, default=14000)
+    parser.add_argument("--held", type=int, default=1500, help="held-out dolls to validate on")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=2e-3)
     args = parser.parse_args()
@@ -128,7 +129,7 @@ def main() -> None:
     train = Shown(*(torch.cat([getattr(p, f) for p in parts]) for f in ("pictures", "words", "maps")))
     twins = torch.cat(decoded)
     twin_rows = torch.cat([torch.arange(len(decoded[0])), len(parts[0].pictures) + torch.arange(len(decoded[1]))])
-    held = draw(1500, 99, True)
+    held = draw(args.held, 99, True)
     print("drawn", len(train.pictures), "decoded", len(twins), flush=True)
 
     torch.manual_seed(0)

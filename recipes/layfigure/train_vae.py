@@ -11,6 +11,7 @@ import argparse
 import json
 import math
 import random
+import re
 import time
 from pathlib import Path
 
@@ -26,14 +27,22 @@ from dressform.layfigure.world import training_doll
 CONFIG = {
     "in_channels": 3,
     "out_channels": 3,
-    "down_block_types": ("DownEncoderBlock2D",) * 3,
-    "up_block_types": ("UpDecoderBlock2D",) * 3,
-    "block_out_channels": (16, 48, 96),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "block_out_channels": (16, 48, 96, 128),
     "layers_per_block": 1,
-    "latent_channels": 6,
+    "latent_channels": 12,
     "norm_num_groups": 1,  # more groups than colours would normalise the colours away
     "mid_block_add_attention": False,
     "sample_size": 128,
+}
+
+
+SMALL = CONFIG | {
+    "down_block_types": ("DownEncoderBlock2D",) * 3,
+    "up_block_types": ("UpDecoderBlock2D",) * 3,
+    "block_out_channels": (16, 48, 96),
+    "latent_channels": 6,
 }
 
 
@@ -43,6 +52,23 @@ def start_as_identity(vae: AutoencoderKL) -> None:
         if isinstance(module, ResnetBlock2D):
             nn.init.zeros_(module.conv2.weight)
             nn.init.zeros_(module.conv2.bias)
+
+
+def grow(vae: AutoencoderKL, smaller: AutoencoderKL) -> int:
+    """Take over the outer levels of an autoencoder with one level less; returns how many tensors fitted.
+
+    Encoder levels keep their number, decoder levels move up by one. Only the new inner level starts from nothing.
+    """
+    ours, theirs = vae.state_dict(), smaller.state_dict()
+    taken = 0
+    for name, value in theirs.items():
+        level = re.match(r"decoder\.up_blocks\.(\d+)\.", name)
+        to = name.replace(f"up_blocks.{level[1]}", f"up_blocks.{int(level[1]) + 1}", 1) if level else name
+        if to in ours and ours[to].shape == value.shape and "mid_block" not in name:
+            ours[to] = value
+            taken += 1
+    vae.load_state_dict(ours)
+    return taken
 
 
 def pictures(count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -84,14 +110,18 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--pool", type=int, default=12000)
     parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--small", action="store_true", help="three levels (4 x 4 pixels a cell): the first stage")
+    parser.add_argument("--grow-from", type=Path, help="the folder of the first stage")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     state_file = args.work / "vae.pt"
 
     torch.manual_seed(0)
-    vae = AutoencoderKL(**CONFIG).to(args.device, memory_format=torch.channels_last)
+    vae = AutoencoderKL(**(SMALL if args.small else CONFIG)).to(args.device, memory_format=torch.channels_last)
     start_as_identity(vae)
+    if args.grow_from:
+        print("taken over:", grow(vae, AutoencoderKL.from_pretrained(args.grow_from)), "tensors", flush=True)
     average = torch.optim.swa_utils.AveragedModel(vae, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
     optimizer = torch.optim.AdamW(vae.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-4)
     step, spent = 0, 0.0
@@ -103,6 +133,7 @@ def main() -> None:
         step, spent = state["step"], state["spent"]
     stack, figure = pictures(args.pool, seed=step)
 
+    noise_shape = (args.batch, 6, 32, 16) if args.small else (args.batch, 12, 16, 8)
     log = (args.work / "vae.jsonl").open("a")
     budget, last_save = args.minutes * 60, time.monotonic()
     while spent < budget:
@@ -113,7 +144,7 @@ def main() -> None:
             group["lr"] = lr
         generator = torch.Generator().manual_seed(step)
         x, weight = batch(stack, figure, args.batch, generator)
-        noise = torch.randn(args.batch, 6, 32, 16, generator=generator)
+        noise = torch.randn(noise_shape, generator=generator)
         loss = loss_of(vae, x.to(args.device), weight.to(args.device), noise.to(args.device))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)

@@ -37,6 +37,8 @@ def load(path: str | Path) -> StableDiffusion:
     """A diffusers folder, or the embedded model for "layfigure". Raises BadInput."""
     folder = embedded_folder() if str(path) == EMBEDDED else Path(path)
     index = folder / "model_index.json"
+    if not index.is_file() and str(path) == EMBEDDED:
+        raise BadInput("the embedded base model is not in this installation: make it with recipes/layfigure, or name another")
     if not index.is_file():
         raise BadInput(f"base model {path}: expected a diffusers folder with model_index.json, or 'layfigure'")
     kind = json.loads(index.read_text()).get("_class_name", "")

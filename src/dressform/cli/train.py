@@ -33,6 +33,7 @@ def command(
 
         made = training.run(workspace, who, wardrobe, restart, on_step)
     if made.adapters:
+        output.note(f"previews are in {character / 'store' / 'previews'}")
         output.say(f"trained {', '.join(made.adapters)} in {made.seconds:.0f} s")
     else:
         output.say("nothing to do: every adapter is trained on the pictures that are here")

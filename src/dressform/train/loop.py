@@ -31,6 +31,14 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Previews:
+    """Pictures while training: ``draw(stack, step)`` is called with the live stack, jobs' columns first, then the frozen one."""
+
+    draw: Callable[[AdapterStack, int], None]
+    every_steps: int
+
+
+@dataclass(frozen=True)
 class Saved:
     """Where a run keeps its checkpoint: ``load`` gives the last one or None; ``save`` replaces it."""
 
@@ -70,6 +78,7 @@ def train(
     frozen: Adapter | None = None,
     saved: Saved | None = None,
     on_step: OnStep = silent,
+    previews: Previews | None = None,
 ) -> None:
     """Train the adapters of all jobs together, in place, each exactly as if alone.
 
@@ -98,6 +107,8 @@ def train(
                 _update(adapters, optimizers, config, step)
                 done = step + 1
                 on_step(StepDone(done, config.steps, dict(zip([a.info.name for a in adapters], losses.tolist(), strict=True))))
+                if previews and done % previews.every_steps == 0:
+                    previews.draw(stack, done)
                 if saved and done % saved.every_steps == 0 and done < config.steps:
                     saved.save(checkpoint.to_bytes(done, saved.mark, adapters, optimizers))
         except KeyboardInterrupt:

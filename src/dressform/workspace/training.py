@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from dressform.adapters import files
-from dressform.adapters.stack import Adapter
+from dressform.adapters.stack import Adapter, AdapterStack
+from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import NotReady
 from dressform.pictures import intake
 from dressform.records import AdapterInfo, Picture
@@ -20,7 +21,7 @@ from dressform.train.config import TrainConfig
 from dressform.train.data import TrainingSet, encode
 from dressform.train.draws import seed_of
 from dressform.train.events import StepDone
-from dressform.train.loop import Job, Objective, Saved, outfit_on_identity, plain, train
+from dressform.train.loop import Job, Objective, Previews, Saved, outfit_on_identity, plain, train
 from dressform.workspace.workspace import IDENTITY, Workspace
 
 OnStep = Callable[[str, StepDone], None]
@@ -101,8 +102,30 @@ def _run(
         save=lambda data: workspace.store.write(place, data),
         mark=mark,
     )
-    train(workspace.backbone, jobs, objective, config, frozen, saved, lambda event: on_step(what, event))
+    previews = Previews(lambda stack, step: _preview(workspace, what, jobs, stack, step), max(1, config.steps // 3))
+    train(workspace.backbone, jobs, objective, config, frozen, saved, lambda event: on_step(what, event), previews)
     workspace.store.delete(place)
+
+
+def _preview(workspace: Workspace, what: str, jobs: list[Job], stack: AdapterStack, step: int) -> None:
+    """One picture for each adapter as it stands, kept in the store: previews are as private as what they are made of."""
+    columns = len(stack.adapters)
+    rows = [
+        Row(
+            workspace.caption(workspace.pictures(_outfit_of(workspace, job))[0]),
+            0,
+            tuple(float(c in (i, len(jobs))) for c in range(columns)),
+        )
+        for i, job in enumerate(jobs)
+    ]
+    drawn = draw(workspace.backbone, stack, rows, SampleConfig(steps=12))
+    sheet = np.concatenate(list(drawn.permute(0, 2, 3, 1).numpy()), axis=1)
+    workspace.store.write(f"previews/{what}-{step:05d}.png", intake.png(sheet))
+
+
+def _outfit_of(workspace: Workspace, job: Job) -> str | None:
+    found = (o.name for o in workspace.character.outfits if o.trigger == job.adapter.info.trigger)
+    return next(found, None)
 
 
 def _new_adapter(workspace: Workspace, kind: str, name: str, trigger: str, config: TrainConfig, identity_sha: str) -> Adapter:
