@@ -72,15 +72,15 @@ def _colours(doll: Doll) -> dict[str, RGB]:
 
 @lru_cache(maxsize=16)
 def _pattern(name: str, side: int) -> np.ndarray:
-    """bool [side, side]: where the second colour shows. Laid like screentone, fixed to the paper, period 8/128."""
+    """bool [side, side]: where the second colour shows. Laid like screentone, fixed to the paper, in cells of 8/128."""
     unit = side / 128.0
     y, x = np.mgrid[0:side, 0:side] / unit
     if name == "striped":
         field = (y % 8) < 4
     elif name == "dotted":
-        field = ((x % 8 - 4) ** 2 + (y % 8 - 4) ** 2) < 5.2
+        field = ((x % 8 - 4) ** 2 + (y % 8 - 4) ** 2) < 6.5
     elif name == "checked":
-        field = ((x % 8) < 4) ^ ((y % 8) < 4)
+        field = ((x % 16) < 8) ^ ((y % 16) < 8)
     else:
         field = np.zeros((side, side), dtype=bool)
     field.setflags(write=False)
