@@ -13,6 +13,7 @@ import json
 import random
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     share = args.count // args.processes
-    with ProcessPoolExecutor(args.processes) as pool:
+    with ProcessPoolExecutor(args.processes, get_context("spawn")) as pool:
         jobs = [pool.submit(encode, args.work, share, args.seed * 1000 + i) for i in range(args.processes)]
         parts = [job.result() for job in jobs]
     latents = torch.cat([p[0] for p in parts])

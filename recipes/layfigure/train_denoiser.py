@@ -27,6 +27,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from dressform.layfigure.captions import caption, training_caption
 from dressform.layfigure.doll import Doll, Garment, Identity, Scene
 from dressform.layfigure.world import held_out_doll
+from recipes.layfigure import log
 
 WIDTH = 192
 DENOISER = {
@@ -191,7 +192,6 @@ def main() -> None:
         compile_blocks(model.unet)
     print("parameters", sum(p.numel() for p in model.parameters()), "pictures", len(data.dolls), "from step", step, flush=True)
 
-    log = (work / "denoiser.jsonl").open("a")
     budget, last_save, losses = args.minutes * 60, time.monotonic(), []
     while spent < budget:
         began = time.monotonic()
@@ -218,8 +218,7 @@ def main() -> None:
         if step % 50 == 0:
             mean = torch.stack(losses).mean().item()
             losses.clear()
-            log.write(json.dumps({"step": step, "loss": round(mean, 5), "seconds": round(spent, 1)}) + "\n")
-            log.flush()
+            log.append(work / "denoiser.jsonl", step=step, loss=round(mean, 5), seconds=round(spent, 1))
         spent += min(time.monotonic() - began, 30.0)
         if time.monotonic() - last_save > 300 or spent >= budget:
             part = state_file.with_suffix(".part")

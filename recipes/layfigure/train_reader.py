@@ -13,6 +13,7 @@ import random
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=2e-3)
     args = parser.parse_args()
     halves = [args.pool // 2] * 2
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         parts = list(pool.map(draw, halves, (11, 12), (False, False)))
         decoded = list(pool.map(through_vae, (args.work,) * 2, [part.pictures[: args.pool // 8] for part in parts]))
     train = Shown(*(torch.cat([getattr(p, f) for p in parts]) for f in ("pictures", "words", "maps")))
@@ -158,7 +159,9 @@ def main() -> None:
             "through the autoencoder, held out": accuracy(net, held, through_vae(args.work, held.pictures))}  # fmt: skip
     folder = args.work / "reader"
     folder.mkdir(exist_ok=True)
-    save_file({k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}, folder / "reader.safetensors")
+    save_file(
+        {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in net.state_dict().items()}, folder / "reader.safetensors"
+    )
     (folder / "reader.json").write_text(json.dumps({"map_side": MAP_SIDE, "labels": LABELS, "accuracy": card}, indent=1) + "\n")
     print(json.dumps(card, indent=1))
 

@@ -8,7 +8,6 @@ Resumable: run the same command again and it goes on from the last checkpoint in
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import random
 import re
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 
 from dressform.layfigure.render import render
 from dressform.layfigure.world import training_doll
+from recipes.layfigure import log
 
 CONFIG = {
     "in_channels": 3,
@@ -134,7 +134,6 @@ def main() -> None:
     stack, figure = pictures(args.pool, seed=step)
 
     noise_shape = (args.batch, 6, 32, 16) if args.small else (args.batch, 12, 16, 8)
-    log = (args.work / "vae.jsonl").open("a")
     budget, last_save = args.minutes * 60, time.monotonic()
     while spent < budget:
         began = time.monotonic()
@@ -153,8 +152,7 @@ def main() -> None:
         average.update_parameters(vae)
         step += 1
         if step % 50 == 0:
-            log.write(json.dumps({"step": step, "loss": round(loss.item(), 5), "seconds": round(spent, 1)}) + "\n")
-            log.flush()
+            log.append(args.work / "vae.jsonl", step=step, loss=round(loss.item(), 5), seconds=round(spent, 1))
         spent += time.monotonic() - began if step > 1 else 0.0
         if time.monotonic() - last_save > 180 or spent >= budget:
             part = state_file.with_suffix(".part")
