@@ -11,6 +11,7 @@ BIN := .venv/bin
 	@touch $@
 
 demo: .venv/ready
+	rm -rf demo/aoi
 	$(BIN)/dressform demo
 
 check: .venv/ready

@@ -111,6 +111,13 @@ def test_an_adapter_of_another_base_model_is_refused(tmp_path: Path, tiny_base: 
     refused(run("dress", "aoi", "--outfit", "dress", cwd=tmp_path), "was trained on base model")
 
 
+def test_the_demo_never_touches_a_folder_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "samples").mkdir()
+    refused(run("demo", "--folder", "mine", "--samples", "samples", cwd=tmp_path), "there already")
+    assert (tmp_path / "mine").is_dir()
+
+
 def test_figures_are_written_in_the_one_form() -> None:
     from dressform.measure.statistics import share
     from dressform.workspace.measuring import Measured, Truth, to_json

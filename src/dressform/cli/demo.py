@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +21,7 @@ def command(
     if not samples.is_dir():
         raise BadInput(f"{samples}: no such folder; run the demo from a checkout, or give --samples")
     if folder.exists():
-        shutil.rmtree(folder)
+        raise BadInput(f"{folder}: there already; give another --folder, or remove it first")
     began = time.monotonic()
     new.command(name="aoi", age=24, folder=folder)
     add.command(folder, [samples / "neutral"], neutral=True)
