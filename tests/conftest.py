@@ -12,6 +12,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("COLUMNS", "200")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A person's own place for keys, never the real one."""
+    place = tmp_path_factory.mktemp("home")
+    os.environ["DRESSFORM_HOME"] = str(place)
+    os.environ.pop("XDG_RUNTIME_DIR", None)
+    return place
+
+
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random base model on disk."""

@@ -122,5 +122,5 @@ def test_figures_are_written_in_the_one_form() -> None:
     from dressform.measure.statistics import share
     from dressform.workspace.measuring import Measured, Truth, to_json
 
-    written = json.loads(to_json(Measured({"burn_in": share([True, False])}, {}, Truth({}, {}))))
+    written = json.loads(to_json(Measured({"burn_in": share([True, False])}, {}, Truth({}, {}), {})))
     assert set(written["figures"]["burn_in"]) == {"value", "n", "low", "high"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dressform.consent.dressed import refuse_undressed, refuse_young
+from dressform.consent.refusals import refuse_undressed, refuse_young
 from dressform.errors import Refused
 from dressform.records import Character
 

@@ -36,7 +36,7 @@ DENOISER = {
     "out_channels": 12,
     "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
     "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-    "block_out_channels": (128, 192, 192),
+    "block_out_channels": (128, 160, 192),
     "layers_per_block": 1,
     "cross_attention_dim": WIDTH,
     "attention_head_dim": 4,

@@ -7,6 +7,8 @@
     ├── Refused             what was asked is against the rules of the house (age, consent, dressed output)
     ├── NotReady            a step is missing that must come first (train before dress)
     └── StoreError          a file could not be written or read (disk full, damaged)
+        ├── Locked          no key at hand opens the vault
+        └── Tampered        what lies on the disk is not what was written
 
 Each message is one line that says what was given, what was expected, and what to do.
 """
@@ -49,3 +51,11 @@ class NotReady(DressformError):
 
 class StoreError(DressformError):
     """A file could not be written or read; nothing half-written is left."""
+
+
+class Locked(StoreError):
+    """No key at hand opens the vault; nothing was opened."""
+
+
+class Tampered(StoreError):
+    """What lies on the disk is not what was written: changed, exchanged, cut off, or put back from an older copy."""

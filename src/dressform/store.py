@@ -45,15 +45,15 @@ def checked(name: str) -> str:
     return name
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a file so that a kill or a full disk leaves the old bytes or the new ones, never a mixture.
 
-    Raises StoreError, with nothing left behind, where the disk refuses.
+    ``mode`` is the file's permissions from its first moment on. Raises StoreError, with nothing left behind, where the disk refuses.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as out:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as out:
             out.write(data)
             out.flush()
             os.fsync(out.fileno())

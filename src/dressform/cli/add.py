@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dressform.cli import output
+from dressform.cli.opening import opened
 from dressform.errors import BadInput
 
 NEEDS_ARGUMENTS = True
@@ -21,12 +22,9 @@ def command(
     outfit: Annotated[str | None, typer.Option(help="The outfit these pictures show.")] = None,
     neutral: Annotated[bool, typer.Option("--neutral", help="These pictures show her in the neutral layer.")] = False,
 ) -> None:
-    from dressform.workspace.workspace import Workspace
-
     if neutral == (outfit is not None):
         raise BadInput("say what the pictures show: either --neutral or --outfit NAME")
-    workspace = Workspace(character)
-    with output.bar("reading") as bar:
+    with opened(character) as workspace, output.bar("reading") as bar:
         report = workspace.add(pictures, outfit, bar)
     for left in report.left_out:
         output.note(f"left out  {left.source}: {left.reason}")

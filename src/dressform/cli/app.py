@@ -7,7 +7,7 @@ import sys
 import typer
 
 from dressform import __version__
-from dressform.cli import add, demo, dress, lookbook, measure, new, output, train
+from dressform.cli import add, consent, demo, dress, lookbook, measure, new, output, train, vault
 from dressform.errors import DressformError
 
 app = typer.Typer(
@@ -33,6 +33,9 @@ def _main(
 
 for _command in (new, add, train, dress, lookbook, measure, demo):
     app.command(name=_command.__name__.rsplit(".", 1)[1], help=_command.__doc__, no_args_is_help=_command.NEEDS_ARGUMENTS)(_command.command)
+
+for _group in (consent, vault):
+    app.add_typer(_group.app, name=_group.__name__.rsplit(".", 1)[1], help=_group.__doc__)
 
 
 def main() -> None:

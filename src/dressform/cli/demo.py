@@ -23,7 +23,7 @@ def command(
     if folder.exists():
         raise BadInput(f"{folder}: there already; give another --folder, or remove it first")
     began = time.monotonic()
-    new.command(name="aoi", age=24, folder=folder)
+    new.command(name="aoi", age=24, folder=folder, yes=True)
     add.command(folder, [samples / "neutral"], neutral=True)
     for outfit in sorted(p for p in samples.iterdir() if p.is_dir() and p.name != "neutral"):
         add.command(folder, [outfit], outfit=outfit.name)

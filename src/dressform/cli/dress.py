@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dressform.cli import output
+from dressform.cli.opening import opened
 
 NEEDS_ARGUMENTS = True
 
@@ -24,11 +25,9 @@ def command(
 ) -> None:
     from dressform.dress.sampler import SampleConfig
     from dressform.workspace import dressing
-    from dressform.workspace.workspace import Workspace
 
-    workspace = Workspace(character)
     outfits = [name for name in outfit.split(",") if name]
-    with output.bar("drawing") as bar:
+    with opened(character) as workspace, output.bar("drawing") as bar:
         looks = dressing.dress(workspace, outfits, prompt, count, seed, SampleConfig(steps, guidance), scale, bar)
     for look in looks:
         output.say(look.path)

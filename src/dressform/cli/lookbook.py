@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dressform.cli import output
+from dressform.cli.opening import opened
 
 NEEDS_ARGUMENTS = True
 
@@ -20,9 +21,8 @@ def command(
 ) -> None:
     from dressform.dress.sampler import SampleConfig
     from dressform.workspace import dressing
-    from dressform.workspace.workspace import Workspace
 
-    with output.bar("drawing") as bar:
-        picture, page = dressing.lookbook(Workspace(character), seed, SampleConfig(steps), background, bar)
+    with opened(character) as workspace, output.bar("drawing") as bar:
+        picture, page = dressing.lookbook(workspace, seed, SampleConfig(steps), background, bar)
     output.say(picture)
     output.say(page)

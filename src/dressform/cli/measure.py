@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dressform.cli import output
+from dressform.cli.opening import opened
 
 NEEDS_ARGUMENTS = True
 
@@ -21,13 +22,14 @@ def command(
 ) -> None:
     from dressform.dress.sampler import SampleConfig
     from dressform.workspace import measuring
-    from dressform.workspace.workspace import Workspace
 
-    workspace = Workspace(character)
-    with output.bar("probing") as bar:
+    with opened(character) as workspace, output.bar("probing") as bar:
         found = measuring.measure(workspace, each, seed, SampleConfig(steps), bar)
-    output.figures(f"{workspace.character.name}: measured", found.figures)
+        report = json or workspace.reports / "measure.json"
+    output.figures(f"{character.name}: measured", found.figures)
     output.matrix(found.matrix)
-    report = json or workspace.reports / "measure.json"
+    for kind, accuracy in found.reader.items():
+        worst = min(accuracy, key=lambda name: accuracy[name])
+        output.note(f"reader, {kind}: right in {accuracy[worst]:.1%} or more for each attribute (least: {worst.replace('_', ' ')})")
     measuring.write_json(found, report)
     output.say(str(report))

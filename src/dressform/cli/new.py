@@ -1,7 +1,10 @@
-"""Make a new character. Example: dressform new aoi --age 24"""
+"""Make a new character, her vault, and what is agreed. Example: dressform new aoi --age 24"""
 
 from __future__ import annotations
 
+import locale
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +14,13 @@ from dressform.cli import output
 
 NEEDS_ARGUMENTS = True
 
+_TITLE = {"en": "What is agreed for {name} (absent means no):", "ja": "{name} について同意したこと(書かれていないことは「いいえ」):"}
+_ASK = {"en": "Agree to this? [Y/n]", "ja": "これに同意しますか? [Y/n]"}
+_RECOVERY = {
+    "en": "recovery key, shown this once; write it down and keep it away from this machine:",
+    "ja": "復旧キー(表示は今回だけです。書き留めて、この機械とは別の場所に保管してください):",
+}
+
 
 def command(
     name: Annotated[str, typer.Argument(help="Her name; also the folder that is made.")],
@@ -19,9 +29,31 @@ def command(
     trigger: Annotated[str | None, typer.Option(help="The word that calls her in a prompt (default: her name).")] = None,
     base_model: Annotated[str, typer.Option(help="'layfigure' (built in), or a diffusers folder.")] = "layfigure",
     folder: Annotated[Path | None, typer.Option(help="Where to make her folder (default: ./NAME).")] = None,
+    permit: Annotated[str, typer.Option(help="Scopes agreed to, with commas (default: the careful answer).")] = "",
+    expires: Annotated[str | None, typer.Option(help="When consent ends, YYYY-MM-DD; needed for 'self'.")] = None,
+    lang: Annotated[str | None, typer.Option(help="'en' or 'ja' (default: from the system).")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree without being asked.")] = False,
 ) -> None:
+    from dressform.consent.scopes import CAREFUL, PLAIN_WORDS, SCOPES, scopes
+    from dressform.errors import BadInput
     from dressform.workspace import workspace
 
-    made = workspace.create(folder or Path(name), name, age, kind, trigger, base_model)
-    output.say(f"made {made.root}: {name}, an adult of {age}, called by {made.character.trigger!r}")
-    output.hint(f"dressform add {made.root} PICTURES --neutral, then dressform add {made.root} PICTURES --outfit dress")
+    chosen, words = scopes(permit) or CAREFUL, lang or _system_language()
+    if words not in PLAIN_WORDS:
+        raise BadInput(f"language {words!r}: use {' or '.join(PLAIN_WORDS)}")
+    asked = workspace.Asked(name, age, kind, trigger, base_model, chosen, output.day(expires), words)
+    output.note(_TITLE[words].format(name=name))
+    for scope in SCOPES:
+        output.note(f"  {'x' if scope in chosen else ' '}  {scope:<16} {PLAIN_WORDS[words][scope]}")
+    if sys.stdin.isatty() and not yes and not typer.confirm(_ASK[words].removesuffix(" [Y/n]"), default=True, err=True):
+        raise BadInput("nothing was made; say what you agree to with --permit")
+    made = folder or Path(name)
+    recovery = workspace.create(made, asked)
+    output.say(f"made {made}: {name}, an adult of {age}, called by {asked.trigger or name!r}")
+    output.note(f"{_RECOVERY[words]}\n  {recovery}")
+    output.hint(f"dressform add {made} PICTURES --neutral, then dressform add {made} PICTURES --outfit dress")
+
+
+def _system_language() -> str:
+    named = os.environ.get("LC_ALL") or os.environ.get("LANG") or locale.getlocale()[0] or ""
+    return "ja" if named.lower().startswith(("ja", "japanese")) else "en"

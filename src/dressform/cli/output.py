@@ -8,11 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from dressform.errors import BadInput
 from dressform.records import Figure
 
 _out, _err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
@@ -36,6 +38,27 @@ def hint(text: str) -> None:
 def fail(text: str) -> None:
     """The one line of an error: stderr."""
     _err.print(f"error: {text}", style="bold red" if sys.stderr.isatty() else "", markup=False)
+
+
+def ask_secret(question: str) -> str:
+    """A secret from the person at the terminal, not echoed. Raises Locked where nobody sits there."""
+    import getpass
+
+    from dressform.errors import Locked
+
+    if not sys.stdin.isatty():
+        raise Locked("your key is behind a passphrase and nobody can be asked here: give DRESSFORM_KEY_FILE or DRESSFORM_KEY_FD")
+    return getpass.getpass(f"{question}: ")
+
+
+def day(text: str | None) -> datetime | None:
+    """The end of a day written YYYY-MM-DD, in local time. Raises BadInput."""
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(hour=23, minute=59, second=59).astimezone()
+    except ValueError:
+        raise BadInput(f"day {text!r}: write it as YYYY-MM-DD") from None
 
 
 class Bar:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dressform.cli import output
+from dressform.cli.opening import opened
 
 NEEDS_ARGUMENTS = True
 
@@ -21,11 +22,9 @@ def command(
 ) -> None:
     from dressform.train.events import StepDone
     from dressform.workspace import training
-    from dressform.workspace.workspace import Workspace
 
-    workspace = Workspace(character)
     who, wardrobe = training.recipes(rank, seed, steps)
-    with output.bar("identity") as first, output.bar("outfits") as second:
+    with opened(character) as workspace, output.bar("identity") as first, output.bar("outfits") as second:
 
         def on_step(what: str, event: StepDone) -> None:
             loss = sum(event.losses.values()) / len(event.losses)
@@ -33,7 +32,6 @@ def command(
 
         made = training.run(workspace, who, wardrobe, restart, on_step)
     if made.adapters:
-        output.note(f"previews are in {character / 'store' / 'previews'}")
         output.say(f"trained {', '.join(made.adapters)} in {made.seconds:.0f} s")
     else:
         output.say("nothing to do: every adapter is trained on the pictures that are here")

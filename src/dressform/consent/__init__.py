@@ -1,1 +1,1 @@
-"""Who agreed to what, and what is refused. The ledger is not built yet; the refusals of text are."""
+"""Who agreed to what, and what is refused whatever was agreed. Knows no pictures and no keys but the one that signs."""

@@ -88,9 +88,9 @@ class Reading:
 
 
 class Reader:
-    """The embedded reader, frozen."""
+    """The embedded reader, frozen. ``card`` is its own accuracy: kind of picture -> attribute -> share right."""
 
-    def __init__(self, net: ReaderNet, card: dict[str, float]) -> None:
+    def __init__(self, net: ReaderNet, card: dict[str, dict[str, float]]) -> None:
         self.net, self.card = net.eval().requires_grad_(False), card
 
     def read(self, pictures: Tensor) -> list[Reading]:
@@ -137,4 +137,4 @@ def load(folder: Path | None = None) -> Reader:
         raise BadInput(f"no reader in {folder}: expected reader.safetensors")
     net = ReaderNet()
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
-    return Reader(net, json.loads(card.read_text()) if card.is_file() else {})
+    return Reader(net, json.loads(card.read_text())["accuracy"] if card.is_file() else {})

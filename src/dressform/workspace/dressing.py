@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from dressform.adapters.stack import AdapterStack
-from dressform.consent.dressed import refuse_undressed, refuse_young
+from dressform.consent.gate import NEUTRAL, Grant
+from dressform.consent.refusals import refuse_undressed, refuse_young
+from dressform.consent.scopes import Scope
 from dressform.dress import lookbook as book
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import BadInput, NotReady
 from dressform.records import Look
 from dressform.store import write_atomically
 from dressform.train.draws import seed_of
-from dressform.workspace.workspace import Workspace
+from dressform.workspace.workspace import Workspace, asset_of
 
 OnPictures = Callable[[int, int], None]
 VIEWS = ("front", "three-quarter", "side", "back")
 
 
-def wardrobe(workspace: Workspace, outfits: Sequence[str]) -> AdapterStack:
+def agreed(workspace: Workspace, outfits: Sequence[str]) -> Grant[Literal["dress"]]:
+    """Consent to draw her in these outfits. Raises Refused."""
+    return workspace.gate.need("dress", NEUTRAL, *map(asset_of, outfits))
+
+
+def wardrobe(workspace: Workspace, grant: Grant[Scope], outfits: Sequence[str]) -> AdapterStack:
     """The identity and these outfits as one stack: column 0 is the identity, column i + 1 outfit i."""
-    adapters = [workspace.adapter(None), *(workspace.adapter(name) for name in outfits)]
+    adapters = [workspace.adapter(grant, None), *(workspace.adapter(grant, name) for name in outfits)]
     return AdapterStack(workspace.backbone.target_layers(adapters[0].info.targets), adapters)
 
 
@@ -55,14 +65,16 @@ def dress(
         raise BadInput("no outfit named: finished pictures are dressed; choose one with --outfit NAME")
     names = [workspace.outfit(name).name for name in outfits]
     rows = [Row(prompt_for(workspace, name, text), seed + i, scales(names, name, scale)) for name in names for i in range(count)]
-    stack = wardrobe(workspace, names)
+    grant = agreed(workspace, names)
+    stack = wardrobe(workspace, grant, names)
     with stack.attached():
         pictures = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
-    looks = []
+    looks, made = [], []
     for row, outfit, pixels in zip(rows, np.repeat(names, count).tolist(), pictures.permute(0, 2, 3, 1).numpy(), strict=True):
         file = workspace.looks / f"{workspace.character.name}-{outfit}-{row.seed}.png"
-        write_atomically(file, _png(Image.fromarray(pixels)))
+        made.append(_finish(file, _png(Image.fromarray(pixels))))
         looks.append(Look(str(file), row.prompt, outfit, row.seed))
+    workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], made)
     return looks
 
 
@@ -83,16 +95,23 @@ def lookbook(
         for name in names
         for view in VIEWS
     ]
-    stack = wardrobe(workspace, names)
+    grant = agreed(workspace, names)
+    stack = wardrobe(workspace, grant, names)
     with stack.attached():
         drawn = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
     keys = [(name, view) for name in names for view in VIEWS]
     cells = dict(zip(keys, drawn.permute(0, 2, 3, 1).numpy(), strict=True))
     title = f"{workspace.character.name}: lookbook"
     picture, page = workspace.looks / "lookbook.png", workspace.looks / "lookbook.html"
-    write_atomically(picture, _png(book.sheet(cells, names, VIEWS, title)))
-    write_atomically(page, book.page(cells, names, VIEWS, title).encode())
+    made = [_finish(picture, _png(book.sheet(cells, names, VIEWS, title))), _finish(page, book.page(cells, names, VIEWS, title).encode())]
+    workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], made)
     return str(picture), str(page)
+
+
+def _finish(file: Path, data: bytes) -> str:
+    """Write what leaves the vault; its SHA-256 for the ledger."""
+    write_atomically(file, data)
+    return sha256(data).hexdigest()
 
 
 def _png(image: Image.Image) -> bytes:

@@ -24,16 +24,20 @@ from dressform.records import Figure
 from dressform.store import write_atomically
 from dressform.train.draws import generator, seed_of
 from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
-from dressform.workspace.workspace import Workspace
+from dressform.workspace.workspace import Workspace, asset_of
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Figures by name, the matrix asked x appeared, what was right, and the prompts' number for each row."""
+    """Figures by name, the matrix asked x appeared, what was right, and how far the reader itself can be trusted.
+
+    ``reader`` is its accuracy for each attribute on held-out dolls, by kind of picture.
+    """
 
     figures: dict[str, Figure]
     matrix: dict[str, dict[str, Figure]]
     truth: Truth
+    reader: dict[str, dict[str, float]]
 
 
 def measure(
@@ -41,21 +45,23 @@ def measure(
 ) -> Measured:
     """Draw ``each`` probes of every trained outfit, and as many of the neutral layer, and read them.
 
-    Raises NotReady before training.
+    Raises NotReady before training, Refused without consent.
     """
     names = workspace.trained()
     if not names:
         raise NotReady("no outfit is trained yet: run dressform train")
+    grant = workspace.gate.need("measure", asset_of(None), *map(asset_of, names))
     reader = reading.load()
     truth = _truth(workspace, reader, names)
     asked = [name for name in [NEUTRAL, *names] for _ in range(each)]
     scenes = [_scene(seed, i) for i in range(len(asked))]
     rows = [_row(workspace, names, a, s, seed_of(seed, "probe", i) % 2**31) for i, (a, s) in enumerate(zip(asked, scenes, strict=True))]
-    stack = wardrobe(workspace, names)
+    stack = wardrobe(workspace, grant, names)
     with stack.attached():
         drawn = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
+    workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], ())
     probes = [Probe(a, s, r) for a, s, r in zip(asked, scenes, reader.read(drawn), strict=True)]
-    return Measured(figures(probes, truth), matrix(probes, truth), truth)
+    return Measured(figures(probes, truth), matrix(probes, truth), truth, reader.card)
 
 
 def to_json(measured: Measured) -> str:
@@ -65,6 +71,7 @@ def to_json(measured: Measured) -> str:
             "figures": {name: asdict(figure) for name, figure in measured.figures.items()},
             "matrix": {row: {c: asdict(f) for c, f in cells.items()} for row, cells in measured.matrix.items()},
             "truth": {"identity": dict(measured.truth.identity), "outfits": {k: dict(v) for k, v in measured.truth.outfits.items()}},
+            "reader": measured.reader,
         },
         indent=1,
     )  # fmt: skip

@@ -6,12 +6,15 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 
 from dressform.adapters import files
 from dressform.adapters.stack import Adapter, AdapterStack
+from dressform.consent.gate import Grant
+from dressform.consent.scopes import Scope
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import NotReady
 from dressform.pictures import intake
@@ -22,7 +25,7 @@ from dressform.train.data import TrainingSet, encode
 from dressform.train.draws import seed_of
 from dressform.train.events import StepDone
 from dressform.train.loop import Job, Objective, Previews, Saved, outfit_on_identity, plain, train
-from dressform.workspace.workspace import IDENTITY, Workspace
+from dressform.workspace.workspace import IDENTITY, Workspace, asset_of
 
 OnStep = Callable[[str, StepDone], None]
 
@@ -44,35 +47,54 @@ def run(
 ) -> Trained:
     """Train what is missing; what is trained already, on the same pictures, is kept.
 
-    Raises NotReady where pictures are missing, BadInput where an unfinished run no longer fits its pictures.
+    Raises NotReady where pictures are missing, BadInput where an unfinished run no longer fits its pictures, and Refused
+    without consent: before the first step, or within one step of its being taken back, with nothing saved after that.
     """
     began = time.monotonic()
     neutral = workspace.pictures(None)
     if not neutral:
         raise NotReady("no neutral pictures yet: add some with dressform add FOLDER --neutral")
+    names = [o.name for o in workspace.character.outfits]
+    learn_her = workspace.gate.need("train:identity", asset_of(None))
+    learn_outfits = workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None
     made: list[str] = []
-    who = _train_identity(workspace, neutral, identity, restart, on_step, made)
-    _train_outfits(workspace, who, outfits, restart, on_step, made)
+    who = _train_identity(workspace, learn_her, neutral, identity, restart, _watched(workspace, learn_her, on_step), made)
+    if learn_outfits:
+        _train_outfits(workspace, learn_outfits, who, outfits, restart, _watched(workspace, learn_outfits, on_step), made)
     return Trained(tuple(made), time.monotonic() - began)
 
 
+def _watched(workspace: Workspace, grant: Grant[Scope], on_step: OnStep) -> OnStep:
+    """``on_step`` that first asks whether consent still stands; a step's result is saved only after it."""
+
+    def watched(what: str, event: StepDone) -> None:
+        workspace.gate.holds(grant)
+        on_step(what, event)
+
+    return watched
+
+
 def _train_identity(
-    workspace: Workspace, neutral: list[Picture], config: TrainConfig, restart: bool, on_step: OnStep, made: list[str]
-) -> Adapter:
+    workspace: Workspace, grant: Grant[Literal["train:identity"]], neutral: list[Picture],
+    config: TrainConfig, restart: bool, on_step: OnStep, made: list[str],
+) -> Adapter:  # fmt: skip
     name = workspace.adapter_name(None)
     data = _training_set(workspace, neutral)
     mark = checkpoint.fingerprint(config, workspace.backbone.sha256, "", [data])
     if not restart and _is_done(workspace, name, mark):
-        return workspace.adapter(None)
+        return workspace.adapter(grant, None)
     adapter = _new_adapter(workspace, IDENTITY, workspace.character.name, workspace.character.trigger, config, "")
     _run(workspace, IDENTITY, [Job(adapter, data)], plain, config, None, mark, restart, on_step)
-    _keep(workspace, name, adapter, mark)
+    _keep(workspace, grant, name, adapter, mark, [p.id for p in neutral])
     made.append(IDENTITY)
     return adapter
 
 
-def _train_outfits(workspace: Workspace, who: Adapter, config: TrainConfig, restart: bool, on_step: OnStep, made: list[str]) -> None:
-    identity_sha = hashlib.sha256(workspace.store.read(workspace.adapter_name(None))).hexdigest()
+def _train_outfits(
+    workspace: Workspace, grant: Grant[Literal["train:outfit"]], who: Adapter,
+    config: TrainConfig, restart: bool, on_step: OnStep, made: list[str],
+) -> None:  # fmt: skip
+    identity_sha = workspace.adapter_sha256(None)
     jobs, marks = [], {}
     for outfit in workspace.character.outfits:
         data = _training_set(workspace, workspace.pictures(outfit.name))
@@ -86,7 +108,8 @@ def _train_outfits(workspace: Workspace, who: Adapter, config: TrainConfig, rest
     together = checkpoint.fingerprint(config, workspace.backbone.sha256, identity_sha, [job.data for job in jobs])
     _run(workspace, "outfits", jobs, outfit_on_identity(config.preserve), config, who, together, restart, on_step)
     for job, (outfit_name, mark) in zip(jobs, marks.items(), strict=True):
-        _keep(workspace, workspace.adapter_name(outfit_name), job.adapter, mark)
+        own = workspace.gate.need("train:outfit", asset_of(None), asset_of(outfit_name))
+        _keep(workspace, own, workspace.adapter_name(outfit_name), job.adapter, mark, [identity_sha, *job.data.ids])
         made.append(outfit_name)
 
 
@@ -156,8 +179,10 @@ def _is_done(workspace: Workspace, name: str, mark: str) -> bool:
     return name in workspace.store and f"{name}.mark" in workspace.store and workspace.store.read(f"{name}.mark") == mark.encode()
 
 
-def _keep(workspace: Workspace, name: str, adapter: Adapter, mark: str) -> None:
-    workspace.store.write(name, files.to_bytes(adapter))
+def _keep(workspace: Workspace, grant: Grant[Scope], name: str, adapter: Adapter, mark: str, inputs: list[str]) -> None:
+    data = files.to_bytes(adapter)
+    workspace.record(grant, inputs, [hashlib.sha256(data).hexdigest()])  # first, so that no adapter is without its line
+    workspace.store.write(name, data)
     workspace.store.write(f"{name}.mark", mark.encode())
 
 

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from dressform.consent.dressed import refuse_young
-from dressform.errors import BadInput, DressformError, NotReady, UnknownName
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from dressform.consent import ledger as consent_ledger
+from dressform.consent import lineage
+from dressform.consent.gate import NEUTRAL, Gate, Grant, outfit_asset
+from dressform.consent.ledger import Head, Ledger
+from dressform.consent.refusals import refuse_young
+from dressform.consent.scopes import CAREFUL, Scope
+from dressform.errors import BadInput, DressformError, NotReady, Refused, UnknownName
 from dressform.records import Character, IntakeNote, IntakeReport, Outfit, Picture, checked_name
-from dressform.store import DirectoryStore, Store
+from dressform.store import Store
+from dressform.vault import owner as owners
+from dressform.vault import vault, witness
+from dressform.vault.owner import Ask, Owner
 from dressform.workspace import character_file
 
 if TYPE_CHECKING:
@@ -20,17 +34,31 @@ if TYPE_CHECKING:
     from dressform.backbones.protocol import Backbone
 
 IDENTITY = "identity"
+_HEAD, _OWNER = "consent/head", "consent/owner"
 
 
 class Workspace:
-    """A character's folder. ``store`` keeps everything private; ``looks`` and ``reports`` hold what is finished."""
+    """A character's folder. ``store`` keeps everything private; ``looks`` and ``reports`` hold what is finished.
 
-    def __init__(self, root: Path, store: Store | None = None) -> None:
+    ``gate`` answers for her consent; what needs a scope takes the Grant that the gate gave.
+    """
+
+    def __init__(self, root: Path, store: Store, owner: Owner) -> None:
         self.root = root
         self.character = character_file.read(root)
-        self.store: Store = store or DirectoryStore(root / "store")
+        self.store = store
+        self.owner = owner
         self.looks = root / "looks"
         self.reports = root / "reports"
+        if _OWNER not in store:
+            raise NotReady(f"{root}: no owner is written in the vault; make the character again with dressform new")
+        ledger = Ledger(root / consent_ledger.NAME, store.read(_OWNER))
+        self.gate = Gate(ledger, lambda: read_head(store), lambda: self.backbone.sha256)
+
+    @property
+    def signing_key(self) -> Ed25519PrivateKey:
+        """What signs new lines of her ledger; refused there where it is not the owner's."""
+        return self.owner.signing_key
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -51,25 +79,31 @@ class Workspace:
     ) -> IntakeReport:
         """Take pictures in: neutral ones, or those of an outfit (made known on first use).
 
-        A file that cannot be used is left out and named in the report; the others are taken.
+        A file that cannot be used is left out and named in the report; the others are taken. Raises Refused without consent.
         """
         from dressform.pictures import intake
 
         if outfit is not None:
             checked_name("outfit", outfit)
+            refuse_young(outfit)
+        grant = self.gate.need("add", asset_of(outfit))
         files = [file for path in given for file in intake.candidates(path)]
-        notes = []
+        notes, taken = [], []
         for i, file in enumerate(files):
-            notes.append(self._take(file, outfit))
+            note, picture_id = self._take(grant, file, outfit)
+            notes.append(note)
+            taken += [picture_id] if note.taken else []
             on_file(i + 1, len(files))
         report = IntakeReport(tuple(notes))
+        if taken:
+            self.record(grant, (), taken)
         if report.taken and outfit is not None and self.character.outfit(outfit) is None:
             known = (*self.character.outfits, Outfit(outfit, f"{self.character.trigger}_{outfit}"))
             self.character = replace(self.character, outfits=known)
             character_file.write(self.root, self.character)
         return report
 
-    def _take(self, file: Path, outfit: str | None) -> IntakeNote:
+    def _take(self, _grant: Grant[Literal["add"]], file: Path, outfit: str | None) -> tuple[IntakeNote, str]:
         from dressform.pictures import intake
 
         try:
@@ -77,9 +111,9 @@ class Workspace:
             refuse_young(picture.caption)
             name = f"pictures/{picture.id}"
             if f"{name}.json" in self.store:
-                return IntakeNote(file.name, False, "already here (the same pixels)")
+                return IntakeNote(file.name, False, "already here (the same pixels)"), ""
             if outfit is not None and picture.mask is None:
-                return IntakeNote(file.name, False, "no garment mask; put masks/NAME.png beside it, or use an alpha channel")
+                return IntakeNote(file.name, False, "no garment mask; put masks/NAME.png beside it, or use an alpha channel"), ""
             row = Picture(
                 picture.id, outfit, picture.caption, picture.pixels.shape[1], picture.pixels.shape[0],
                 picture.mask is not None, file.name,
@@ -89,8 +123,8 @@ class Workspace:
             self.store.write(f"{name}.png", intake.png(picture.pixels))
             self.store.write(f"{name}.json", json.dumps(asdict(row), ensure_ascii=False).encode())
         except DressformError as error:
-            return IntakeNote(file.name, False, str(error))
-        return IntakeNote(file.name, True)
+            return IntakeNote(file.name, False, str(error)), ""
+        return IntakeNote(file.name, True), picture.id
 
     # names ------------------------------------------------------------------------------------------
     def outfit(self, name: str) -> Outfit:
@@ -108,6 +142,23 @@ class Workspace:
         own = [t.strip() for t in picture.caption.split(",") if t.strip()]
         return ", ".join([*words, *(t for t in own if t not in words)])
 
+    # consent ----------------------------------------------------------------------------------------
+    def record(self, grant: Grant[Scope], inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Write into the ledger what was made of what (SHA-256 or picture ids)."""
+        self.gate.ledger.append(
+            self.signing_key, "use", datetime.now(UTC),
+            action=grant.scope, grant=grant.entry, assets=list(grant.assets), inputs=sorted(inputs), outputs=sorted(outputs),
+        )  # fmt: skip
+        keep_head(self.store, self.gate.ledger)
+
+    def quarantined(self) -> frozenset[str]:
+        """Hashes of everything that descends from what was revoked."""
+        return lineage.descended(self.gate.ledger.entries(), self.gate.state().revoked.keys())
+
+    def adapter_sha256(self, outfit: str | None) -> str:
+        """The hash that lineage knows an adapter by."""
+        return sha256(self.store.read(self.adapter_name(outfit))).hexdigest()
+
     # adapters ---------------------------------------------------------------------------------------
     def adapter_name(self, outfit: str | None) -> str:
         """Where the identity adapter, or an outfit's, lies in the store."""
@@ -117,8 +168,8 @@ class Workspace:
         """Names of the outfits that have an adapter."""
         return [o.name for o in self.character.outfits if self.adapter_name(o.name) in self.store]
 
-    def adapter(self, outfit: str | None) -> Adapter:
-        """The identity adapter (None) or an outfit's. Raises NotReady, BadInput or Mismatch."""
+    def adapter(self, _grant: Grant[Scope], outfit: str | None) -> Adapter:
+        """The identity adapter (None) or an outfit's. Raises NotReady, BadInput, Mismatch, or Refused for one in quarantine."""
         from dressform.adapters import files
 
         name = self.adapter_name(outfit)
@@ -126,25 +177,152 @@ class Workspace:
             what = "the identity is" if outfit is None else f"outfit {outfit!r} is"
             raise NotReady(f"{what} not trained yet: run dressform train")
         data = self.store.read(name)
+        if sha256(data).hexdigest() in self.quarantined():
+            raise Refused(f"{name.split('/')[1]}: it comes from pictures whose consent was revoked; train again without them")
         targets = files.targets_of(data)
         return files.from_bytes(data, self.backbone.target_layers(targets), self.backbone.sha256)
 
 
-def create(root: Path, name: str, age_years: int, kind: str, trigger: str | None, base_model: str) -> Workspace:
-    """Make a new character's folder. Raises BadInput or Refused before anything is written."""
+def asset_of(outfit: str | None) -> str:
+    """How the ledger names the neutral pictures (None) or an outfit's."""
+    return NEUTRAL if outfit is None else outfit_asset(outfit)
+
+
+def read_head(store: Store) -> Head:
+    """The newest ledger line that the vault has seen."""
+    if _HEAD not in store:
+        return consent_ledger.EMPTY
+    length, digest = json.loads(store.read(_HEAD))
+    return Head(length, digest)
+
+
+def keep_head(store: Store, ledger: Ledger) -> None:
+    """Let the vault remember the newest ledger line."""
+    head = ledger.head()
+    store.write(_HEAD, json.dumps([head.length, head.sha256]).encode())
+
+
+@contextmanager
+def opened(root: Path, ask: Ask | None = None) -> Iterator[Workspace]:
+    """A character as her owner opens it: the key found, the vault held against what was last seen of it.
+
+    Raises BadInput, Locked or Tampered; then nothing is opened.
+    """
+    character_file.read(root)
+    owner = owners.load(ask)
+    sealed = vault.open_(root / "vault", owner.identity)
+    try:
+        witness.check(owners.home(), sealed.id, sealed.index.head)
+        try:
+            yield Workspace(root, sealed, owner)
+        finally:
+            witness.keep(owners.home(), sealed.id, sealed.index.refreshed())
+    finally:
+        sealed.close()
+
+
+def sealed(workspace: Workspace) -> vault.Vault:
+    """The vault behind a workspace. Raises NotReady where its store is another."""
+    if not isinstance(workspace.store, vault.Vault):
+        raise NotReady(f"{workspace.root}: her store is not a vault")
+    return workspace.store
+
+
+def accept_older(root: Path, ask: Ask | None = None) -> None:
+    """Take a vault that its owner put back herself as the newest one."""
+    found = vault.open_(root / "vault", owners.load(ask).identity)
+    witness.keep(owners.home(), found.id, found.index.head)
+    found.close()
+
+
+def recover(root: Path, ask: Ask) -> None:
+    """Open a vault with its recovery key and let the person's key (made where there is none) open it from now on.
+
+    The old ledger was signed with the lost key: it is kept beside the new one, whose first line names its head, and
+    nothing is permitted until it is agreed anew. Raises Locked where the recovery key does not open the vault.
+    """
+    found = vault.open_(root / "vault", ask("recovery key"))
+    owner = owners.load(ask) if owners.exists() else owners.make()
+    found.add_person("owner", owner.recipient)
+    public = owner.signing_key.public_key().public_bytes_raw()
+    if found.read(_OWNER) != public:
+        old = root / consent_ledger.NAME
+        head = read_head(found)
+        kept = root / f"consent-until-{head.length}.jsonl"
+        if old.exists():
+            old.rename(kept)
+        found.delete(_HEAD)
+        found.write(_OWNER, public)
+        ledger = Ledger(old, public)
+        statement = f"recovered after a lost key; the ledger before this one is {kept.name} with {head.length} lines"
+        ledger.append(owner.signing_key, "attest", datetime.now(UTC), statement=statement, evidence=[head.sha256])
+        keep_head(found, ledger)
+    witness.keep(owners.home(), found.id, found.index.head)
+    found.close()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What ``new`` asks: who she is, and what is agreed to."""
+
+    name: str
+    age_years: int
+    kind: str = "original"
+    trigger: str | None = None
+    base_model: str = "layfigure"
+    permit: tuple[Scope, ...] = CAREFUL
+    expires: datetime | None = None
+    lang: str = "en"
+
+
+def create(root: Path, asked: Asked, store: Store | None = None) -> str:
+    """Make a new character's folder with her vault and ledger; returns the recovery key, which is kept nowhere.
+
+    ``store`` stands in for the vault (for tests and benchmarks). Raises BadInput or Refused before anything is written;
+    the folder appears whole or not at all.
+    """
+    from dressform.vault import keys
+    from dressform.workspace.consenting import first_grant
+
+    character = _checked_character(root, asked)
+    owner = owners.load() if owners.exists() else owners.make()
+    recovery = keys.new_identity()
+    part = root.with_name(f".{root.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    sealed = vault.create(part / "vault", {"owner": owner.recipient, "recovery": keys.recipient_of(recovery)}) if store is None else None
+    inside = sealed or store
+    assert inside is not None
+    public = owner.signing_key.public_key().public_bytes_raw()
+    inside.write(_OWNER, public)
+    first_grant(
+        part, inside, owner.signing_key, Ledger(part / consent_ledger.NAME, public), character, asked.permit, asked.expires, asked.lang
+    )
+    character_file.write(part, character)
+    if sealed is not None:
+        witness.keep(owners.home(), sealed.id, sealed.index.head)
+        sealed.close()
+    root.mkdir(parents=True, exist_ok=True)
+    for entry in part.iterdir():
+        entry.rename(root / entry.name)
+    part.rmdir()
+    return recovery
+
+
+def _checked_character(root: Path, asked: Asked) -> Character:
     from dressform import backbones
 
-    checked_name("character", name)
-    refuse_young(name)
-    word = trigger or name
-    character = Character(name, word, kind, age_years, base_model)
+    checked_name("character", asked.name)
+    refuse_young(asked.name)
+    word = asked.trigger or asked.name
+    character = Character(asked.name, word, asked.kind, asked.age_years, asked.base_model)
     checked_name("trigger word", word)
-    if (root / character_file.NAME).exists():
+    if asked.kind == "self" and asked.expires is None:
+        raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")
+    if any((root / name).exists() for name in (character_file.NAME, "vault", consent_ledger.NAME)):
         raise BadInput(f"{root}: there is a character here already; choose another name or folder")
-    if backbones.load(base_model).knows_word(word):
+    if backbones.load(asked.base_model).knows_word(word):
         raise BadInput(
             f"trigger word {word!r} already means something to the base model: choose a word that means nothing, "
             f"for example {word}chan or {word[:3]}ro"
         )
-    character_file.write(root, character)
-    return Workspace(root)
+    return character

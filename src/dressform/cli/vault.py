@@ -1,0 +1,111 @@
+"""The sealed store: keys, checks and backups. Example: dressform vault check aoi --read-data"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dressform.cli import output
+from dressform.cli.opening import opened
+from dressform.errors import BadInput
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+Character = Annotated[Path, typer.Argument(help="Her folder.")]
+
+
+@app.command()
+def unlock() -> None:
+    """Keep your key at hand until vault lock or the end of the login. Example: dressform vault unlock"""
+    from dressform.vault import owner
+
+    owner.unlock(output.ask_secret)
+    output.say("unlocked until dressform vault lock, or the end of this login")
+
+
+@app.command()
+def lock() -> None:
+    """Forget the key again. Example: dressform vault lock"""
+    from dressform.vault import owner
+
+    output.say("locked" if owner.lock() else "nothing was unlocked")
+
+
+@app.command()
+def protect(
+    passphrase: Annotated[bool, typer.Option("--passphrase", help="Behind a passphrase, asked for when needed.")] = False,
+    keyring: Annotated[bool, typer.Option("--keyring", help="In the system's keyring.")] = False,
+) -> None:
+    """Move your key behind a passphrase or into the keyring. Example: dressform vault protect --passphrase"""
+    from dressform.vault import owner
+
+    if passphrase == keyring:
+        raise BadInput("say where your key should go: either --passphrase or --keyring")
+    if passphrase:
+        owner.protect_with_passphrase(output.ask_secret)
+    else:
+        owner.protect_with_keyring()
+    output.say("your key is protected; the open file is gone")
+
+
+@app.command()
+def check(
+    character: Character,
+    read_data: Annotated[bool, typer.Option("--read-data", help="Read every byte too.")] = False,
+    remove_strays: Annotated[bool, typer.Option("--remove-strays", help="Delete files that no row knows.")] = False,
+    accept_older: Annotated[bool, typer.Option("--accept-older", help="Accept a vault that you put back yourself.")] = False,
+) -> None:
+    """Is the vault whole? Example: dressform vault check aoi --read-data"""
+    from dressform.vault import check as checking
+    from dressform.workspace import workspace
+
+    if accept_older:
+        workspace.accept_older(character, output.ask_secret)
+    with opened(character) as her, output.bar("checking") as bar:
+        found = checking.check(workspace.sealed(her), read_data, bar)
+        removed = checking.remove_strays(workspace.sealed(her), found) if remove_strays else 0
+    for name in found.missing:
+        output.say(f"missing  {name}")
+    for name in found.damaged:
+        output.say(f"damaged  {name}")
+    strays = f", {len(found.strays)} files that no row knows ({removed} removed)" if found.strays else ""
+    output.say(f"{found.objects} objects{strays}")
+    if not found.whole:
+        raise BadInput(f"{character}: the vault is not whole; restore it from a backup")
+
+
+@app.command()
+def export(character: Character, file: Annotated[Path, typer.Argument(help="The backup to write.")]) -> None:
+    """A sealed backup that age and tar can open. Example: dressform vault export aoi aoi-backup.tar.age"""
+    from dressform.vault import export as exporting
+    from dressform.workspace import workspace
+
+    with opened(character) as her:
+        count = exporting.export(workspace.sealed(her), file, [her.owner.recipient])
+    output.say(f"{file}: {count} objects, sealed to your key")
+    output.hint(f"open it anywhere with: age -d -i KEY {file} | tar x")
+
+
+@app.command(name="add-person")
+def add_person(
+    character: Character,
+    who: Annotated[str, typer.Argument(help="A short name.")],
+    recipient: Annotated[str, typer.Argument(help="Her age recipient (age1…).")],
+) -> None:
+    """Let another person's key open the vault. Example: dressform vault add-person aoi mika age1..."""
+    from dressform.workspace import workspace
+
+    with opened(character) as her:
+        workspace.sealed(her).add_person(who, recipient)
+    output.say(f"{who} can open {character} now")
+
+
+@app.command()
+def recover(character: Character) -> None:
+    """After a lost key: open with the recovery key, and make you a new one. Example: dressform vault recover aoi"""
+    from dressform.workspace import workspace
+
+    workspace.recover(character, output.ask_secret)
+    output.say(f"recovered: {character} opens with your key again; agree anew with dressform consent grant {character}")

@@ -1,0 +1,167 @@
+"""The gate: every step asks it first, and gets a Grant that the next function requires as an argument.
+
+What holds now is folded from the ledger's lines. Absent means no; a prohibition wins over every permission; whatever
+cannot be read, has run out, or lies before the newest line in time, is a no. There is no way around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from dressform.consent.ledger import Entry, Head, Ledger, refuse_older
+from dressform.consent.scopes import SCOPES, Scope
+from dressform.errors import Refused
+
+EVERYTHING = "*"
+NEUTRAL = "neutral"
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+S_co = TypeVar("S_co", bound=Scope, covariant=True)
+S = TypeVar("S", bound=Scope)
+
+
+def outfit_asset(name: str) -> str:
+    """How a ledger names the pictures and adapter of one outfit."""
+    return f"outfit:{name}"
+
+
+class _Sealed:
+    """What only the gate can hand over: a Grant cannot be made anywhere else."""
+
+
+_SEAL = _Sealed()
+
+
+@dataclass(frozen=True)
+class Grant(Generic[S_co]):
+    """Proof that a scope was permitted for these assets, by the ledger line ``entry``. Made by ``Gate.need`` alone."""
+
+    scope: S_co
+    entry: str
+    assets: tuple[str, ...]
+    seal: _Sealed = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.seal is not _SEAL:
+            raise Refused("a grant comes from the gate alone")
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One grant that still stands."""
+
+    entry: str
+    permit: frozenset[str]
+    assets: tuple[str, ...]
+    expires: datetime | None
+    base_models: frozenset[str]
+
+    def covers(self, assets: Iterable[str]) -> bool:
+        return all(any(_matches(a, pattern) for pattern in self.assets) for a in assets)
+
+
+@dataclass(frozen=True)
+class State:
+    """What the lines say together."""
+
+    permissions: tuple[Permission, ...] = ()
+    prohibited: frozenset[str] = frozenset()
+    revoked: Mapping[str, tuple[datetime, timedelta]] = field(default_factory=dict)
+    """asset -> when it was revoked, and the days of grace before its keys go."""
+    newest: datetime = _BEGINNING
+
+
+def fold(entries: Sequence[Entry]) -> State:
+    """The state after these lines: a pure function, so that a test can hold it against a reference."""
+    state = State()
+    for entry in entries:
+        step = _STEPS.get(entry.kind)
+        state = step(state, entry) if step else state
+        state = State(state.permissions, state.prohibited, state.revoked, entry.at)
+    return state
+
+
+def _grant(state: State, entry: Entry) -> State:
+    body: Mapping[str, Any] = entry.body
+    expires = body["limits"].get("expires")
+    permission = Permission(
+        entry.sha256, frozenset(body["permit"]), tuple(body["assets"]),
+        datetime.fromisoformat(expires) if expires else None, frozenset(body["limits"].get("base_models", ())),
+    )  # fmt: skip
+    given_back = {a: v for a, v in state.revoked.items() if a not in body["assets"]}
+    prohibited = (state.prohibited - frozenset(body["permit"])) | frozenset(body["prohibit"])
+    return State((*state.permissions, permission), prohibited, given_back)
+
+
+def _narrow(state: State, entry: Entry) -> State:
+    return State(state.permissions, state.prohibited | frozenset(entry.body["prohibit"]), state.revoked)
+
+
+def _revoke(state: State, entry: Entry) -> State:
+    assets = entry.body["assets"]
+    taken = dict.fromkeys(assets, (entry.at, timedelta(days=entry.body["grace_days"])))
+    kept = () if EVERYTHING in assets else state.permissions
+    return State(kept, state.prohibited, {**state.revoked, **taken})
+
+
+_STEPS: dict[str, Callable[[State, Entry], State]] = {"grant": _grant, "narrow": _narrow, "revoke": _revoke}
+
+
+class Gate:
+    """Answers for one character. ``seen`` gives the newest head known from inside the vault, ``base_model`` its sha256."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        seen: Callable[[], Head],
+        base_model: Callable[[], str] = lambda: "",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.ledger, self._seen, self._base_model, self._now = ledger, seen, base_model, now
+
+    def need(self, scope: S, *assets: str) -> Grant[S]:
+        """The proof that ``scope`` is agreed to for all these assets now. Raises Refused with the reason and the way forward."""
+        state = self.state()
+        if self._now() + timedelta(seconds=2) < state.newest:
+            raise Refused(f"{scope}: the clock is before the newest line of the consent ledger; set the clock right")
+        if scope in state.prohibited:
+            raise Refused(f"{scope}: the consent ledger prohibits it; see dressform consent show")
+        for asset in assets:
+            if asset in state.revoked or EVERYTHING in state.revoked:
+                raise Refused(f"{scope}: consent for {asset} was revoked; only a new dressform consent grant can change that")
+        for permission in state.permissions:
+            if scope in permission.permit and permission.covers(assets) and self._stands(permission):
+                return Grant(scope, permission.entry, assets, _SEAL)
+        raise Refused(f"{scope}: nothing in the consent ledger permits it; see dressform consent show, then consent grant")
+
+    def holds(self, grant: Grant[Scope]) -> None:
+        """Raises Refused where what was granted has been taken back since; cheap enough for every training step."""
+        self.need(grant.scope, *grant.assets)
+
+    def state(self) -> State:
+        """What holds now. Raises Tampered where the ledger is shorter than what the vault saw."""
+        entries = self.ledger.entries()
+        refuse_older(entries, self._seen())
+        return fold(entries)
+
+    def permitted(self) -> dict[Scope, bool]:
+        """Each scope, and whether it holds now for everything that is not revoked."""
+        found = {}
+        for scope in SCOPES:
+            try:
+                self.need(scope)
+                found[scope] = True
+            except Refused:
+                found[scope] = False
+        return found
+
+    def _stands(self, permission: Permission) -> bool:
+        in_time = permission.expires is None or self._now() < permission.expires
+        return in_time and (not permission.base_models or self._base_model() in permission.base_models)
+
+
+def _matches(asset: str, pattern: str) -> bool:
+    return pattern in (EVERYTHING, asset) or (pattern.endswith(":*") and asset.startswith(pattern[:-1]))

@@ -1,0 +1,124 @@
+"""What is refused whatever was agreed: texts that say someone is under age, undressed, or a real person.
+
+A closed door for the families of words in ``lists/`` and no more; ``docs/trust.md`` says what it misses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from dressform.consent.normal import LENGTH_LIMIT, katakana, plain, variants
+from dressform.errors import Refused, Tampered
+from dressform.records import ADULT_YEARS
+
+Family = Literal["younger", "undressed", "likeness"]
+_DIGESTS: dict[Family, str] = {
+    "younger": "60e9c1ed3605ed3ed4dabab24d9ddc3efc0e47b5852527314316b70658d5682d",
+    "undressed": "d510176cc1a3e24dae73ee54f44b0141dd7380827d246f4d20434c2809ae3c5b",
+    "likeness": "dfbdb056732692d57348349685cbfbdf68408b1b48d8cfd78f9957c50a3e4831",
+}
+"""SHA-256 of each list as it was tested; another list is not used."""
+_WAY_FORWARD: dict[Family, str] = {
+    "younger": "describes someone under age: dressform draws adults only; take the word out",
+    "undressed": "asks for less than dressed: finished pictures are dressed; name an outfit instead",
+    "likeness": "says that a real person is meant: dressform draws invented characters or yourself; take the word out",
+}
+_NUMBER_WORDS = {
+    w: i
+    for i, w in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen".split()
+    )
+}
+_NUMBER = rf"(\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})"
+_AGES = (
+    re.compile(rf"(?<![a-z0-9]){_NUMBER}\s*(?:years?|yrs?|yr)\s*(?:old|of age)(?![a-z])"),
+    re.compile(rf"(?<![a-z0-9]){_NUMBER}\s*(?:yo|y o|yrs? old|months? old|weeks? old|days? old)(?![a-z])"),
+    re.compile(rf"(?<![a-z])(?:age|aged|ages|age is|turned|turning)\s*{_NUMBER}(?![a-z0-9])"),
+    re.compile(r"(?<!\d)(\d{1,3})\s*[歳才](?!月)"),
+    re.compile(r"(?<!\d)(\d{1,3})\s*(?:サイ|ヶ月|カ月|か月)(?:ノ|児)"),
+    re.compile(r"年齢\s*[ハ:は]?\s*(\d{1,3})"),
+)
+
+
+@dataclass(frozen=True)
+class _List:
+    ascii: re.Pattern[str]
+    other: re.Pattern[str]
+    spared_ascii: re.Pattern[str]
+    spared_other: re.Pattern[str]
+
+
+def refuse(text: str, *families: Family) -> None:
+    """Raises Refused where the text says what one of these families of words says.
+
+    A text over the length limit is refused too: no list can answer for it.
+    """
+    if len(text) > LENGTH_LIMIT:
+        raise Refused(f"a text of {len(text)} characters is too long to be checked: keep it under {LENGTH_LIMIT}")
+    for family in families:
+        if word := found_in(text, family):
+            raise Refused(f"{word!r} {_WAY_FORWARD[family]}")
+
+
+def refuse_young(text: str) -> None:
+    """Raises Refused for names, captions and tags that describe someone under age or a real person."""
+    refuse(text, "younger", "likeness")
+
+
+def refuse_undressed(prompt: str) -> None:
+    """Raises Refused for prompts of finished pictures that ask for less than dressed."""
+    refuse(prompt, "undressed")
+
+
+def found_in(text: str, family: Family) -> str | None:
+    """The first word of that family that the text says, or None."""
+    lists = _load(family)
+    folded = plain(text)
+    if family == "younger" and (age := _young_age(folded)):
+        return age
+    for variant in variants(folded):
+        if hit := lists.ascii.search(lists.spared_ascii.sub(" ; ", variant)):
+            return hit[0].strip()
+    hit = lists.other.search(lists.spared_other.sub("；", katakana(folded)))
+    return hit[0] if hit else None
+
+
+def _young_age(text: str) -> str | None:
+    spaced = re.sub(r"[\s\-_/.,:;()\[\]=]+", " ", katakana(text))
+    for pattern in _AGES:
+        for hit in pattern.finditer(spaced):
+            years = _NUMBER_WORDS.get(hit[1], -1) if not hit[1].isdigit() else int(hit[1])
+            if 0 <= years < ADULT_YEARS or re.search(r"months|month|weeks|week|days|day|月", hit[0]):
+                return hit[0].strip()
+    return None
+
+
+@cache
+def _load(family: Family) -> _List:
+    try:
+        data = (files("dressform.consent") / "lists" / f"{family}.txt").read_bytes()
+    except OSError as error:
+        raise Tampered(f"the list of refusals {family}.txt is missing: install dressform again") from error
+    if hashlib.sha256(data).hexdigest() != _DIGESTS[family]:
+        raise Tampered(f"the list of refusals {family}.txt is not the one that was tested: install dressform again")
+    lines = [line.strip() for line in data.decode().splitlines() if line.strip() and not line.startswith("#")]
+    meant = [plain(line) for line in lines if not line.startswith("!")]
+    spared = [plain(line[1:]) for line in lines if line.startswith("!")]
+    return _List(_ascii(meant), _other(meant), _ascii(spared), _other(spared))
+
+
+def _ascii(phrases: list[str]) -> re.Pattern[str]:
+    """Whole words; zero-width at both ends, so that no text makes it slow."""
+    chosen = sorted((p for p in phrases if p.isascii()), key=len, reverse=True)
+    bodies = "|".join(re.escape(p.replace("-", " ")).replace(r"\ ", " ?") for p in chosen)
+    return re.compile(rf"(?<= )(?:{bodies})(?:s|es)?(?= )") if bodies else re.compile(r"(?!)")
+
+
+def _other(phrases: list[str]) -> re.Pattern[str]:
+    chosen = sorted({katakana(p) for p in phrases if not p.isascii()}, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, chosen))) if chosen else re.compile(r"(?!)")

@@ -1,0 +1,58 @@
+"""A backup that opens without dressform: everything in one tar, encrypted with age."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import threading
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+import pyrage
+
+from dressform.errors import BadInput, StoreError
+from dressform.vault.vault import Vault
+
+
+def export(vault: Vault, file: Path, recipients: Sequence[str]) -> int:
+    """Write every name of the vault into ``file`` (``age -d -i KEY file | tar x`` opens it); how many there were.
+
+    Streamed: no more than one object is in memory. Raises BadInput where the file exists, StoreError where the disk refuses.
+    """
+    if file.exists():
+        raise BadInput(f"{file}: there already; choose another name")
+    people = [pyrage.x25519.Recipient.from_str(r) for r in recipients]
+    names = list(vault.list())
+    out_of, into = os.pipe()
+    failures: list[Exception] = []
+
+    def pack() -> None:
+        try:
+            with os.fdopen(into, "wb") as pipe, tarfile.open(fileobj=pipe, mode="w|") as tar:
+                for name in names:
+                    data = vault.read(name)
+                    entry = tarfile.TarInfo(name)
+                    entry.size, entry.mode = len(data), 0o600
+                    tar.addfile(entry, BytesIO(data))
+        except Exception as error:  # noqa: BLE001 - told in the main thread
+            failures.append(error)
+
+    part = file.with_name(f".{file.name}.part")
+    packer = threading.Thread(target=pack)
+    packer.start()
+    try:
+        with os.fdopen(out_of, "rb") as source, part.open("wb") as sealed:
+            pyrage.encrypt_io(source, sealed, people)
+            sealed.flush()
+            os.fsync(sealed.fileno())
+        packer.join()
+        if failures:
+            raise failures[0]
+        part.rename(file)
+    except OSError as error:
+        raise StoreError(f"could not write {file}: {error.strerror or error}; make room or check the folder") from error
+    finally:
+        packer.join()
+        part.unlink(missing_ok=True)
+    return len(names)

@@ -1,0 +1,122 @@
+"""The vault: a Store in one folder, sealed (docs/format/vault-v1.md)."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dressform.errors import BadInput, Locked, StoreError, Tampered
+from dressform.store import checked, write_atomically
+from dressform.vault import keys
+from dressform.vault.index import Index, Row
+from dressform.vault.sealing import meaning, new_key, seal, unseal
+
+FORMAT, VERSION = "dressform-vault", 1
+_PERSON = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+class Vault:
+    """Bytes by name, each sealed with a key of its own. Made by ``create`` or ``open_``."""
+
+    def __init__(self, root: Path, vault_id: str, key: bytes) -> None:
+        self.root, self.id, self._key = root, vault_id, key
+        self.index = Index(root / "index.db", vault_id, key)
+
+    # Store ------------------------------------------------------------------------------------------
+    def read(self, name: str) -> bytes:
+        row = self.index.get(checked(name))
+        if row is None:
+            raise StoreError(f"could not read {name}: no such name")
+        try:
+            sealed = self.object_file(row.object).read_bytes()
+        except OSError as error:
+            raise Tampered(f"an object of the vault is missing ({error.strerror}): restore it from a backup") from error
+        return unseal(row.key, sealed, self._meaning(row))
+
+    def write(self, name: str, data: bytes) -> None:
+        row = Row(checked(name), secrets.token_hex(16), name.split("/")[0], len(data), new_key())
+        write_atomically(self.object_file(row.object), seal(row.key, data, self._meaning(row)))
+        old = self.index.put(row)
+        if old is not None:
+            self.object_file(old.object).unlink(missing_ok=True)
+
+    def delete(self, name: str) -> None:
+        """Forget the name and its key; without the key, what is left on the disk opens no more."""
+        old = self.index.remove(checked(name))
+        if old is not None:
+            self.object_file(old.object).unlink(missing_ok=True)
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        return iter(sorted(row.name for row in self.index.rows() if row.name.startswith(prefix)))
+
+    def __contains__(self, name: str) -> bool:
+        return self.index.get(checked(name)) is not None
+
+    # people -----------------------------------------------------------------------------------------
+    def add_person(self, who: str, recipient: str) -> None:
+        """Let another person's age key open this vault. Raises BadInput for a bad name or recipient."""
+        if not _PERSON.fullmatch(who):
+            raise BadInput(f"person {who!r}: use 1 to 40 small letters, digits or '-'")
+        write_atomically(self.root / "keys" / f"{who}.age", keys.wrap(self._key, recipient))
+
+    def people(self) -> tuple[str, ...]:
+        return tuple(sorted(p.stem for p in (self.root / "keys").glob("*.age")))
+
+    # inside -----------------------------------------------------------------------------------------
+    def object_file(self, object_id: str) -> Path:
+        return self.root / "obj" / object_id[:2] / object_id
+
+    def _meaning(self, row: Row) -> bytes:
+        return meaning(self.id, row.object, row.kind)
+
+    def close(self) -> None:
+        self.index.close()
+
+
+def create(root: Path, people: Mapping[str, str]) -> Vault:
+    """A new vault that each of these people (name -> age recipient) can open. Raises BadInput where one is already."""
+    if (root / "VAULT.json").exists():
+        raise BadInput(f"{root}: there is a vault here already")
+    vault_id, key = secrets.token_hex(16), new_key()
+    (root / "obj").mkdir(parents=True, exist_ok=True)
+    root.chmod(0o700)
+    vault = Vault(root, vault_id, key)
+    for who, recipient in people.items():
+        vault.add_person(who, recipient)
+    write_atomically(root / "VAULT.json", json.dumps({"format": FORMAT, "version": VERSION, "id": vault_id}).encode() + b"\n")
+    return vault
+
+
+def open_(root: Path, identity: str) -> Vault:
+    """Open a vault with one person's age identity.
+
+    Raises Locked where the identity opens none of its keys, BadInput where there is no vault or a newer one,
+    and Tampered where what lies there is not what was written.
+    """
+    vault_id = read_id(root)
+    for wrapped in sorted((root / "keys").glob("*.age")):
+        try:
+            key = keys.unwrap(wrapped.read_bytes(), identity)
+        except Locked:
+            continue
+        return Vault(root, vault_id, key)
+    raise Locked(f"{root}: this key does not open the vault; use the key it was made with, or the recovery key")
+
+
+def read_id(root: Path) -> str:
+    """The vault's public id. Raises BadInput."""
+    try:
+        card = json.loads((root / "VAULT.json").read_text(encoding="utf-8"))
+        format_, version, vault_id = card["format"], card["version"], card["id"]
+    except FileNotFoundError:
+        raise BadInput(f"{root}: no vault here") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Tampered(f"{root / 'VAULT.json'}: not readable ({error}): restore it from a backup") from error
+    if format_ != FORMAT or not isinstance(version, int):
+        raise Tampered(f"{root / 'VAULT.json'}: not a dressform vault: restore it from a backup")
+    if version > VERSION:
+        raise BadInput(f"{root}: a vault of version {version}, this dressform knows up to {VERSION}: update dressform")
+    return vault_id

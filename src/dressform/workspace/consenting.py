@@ -1,0 +1,176 @@
+"""The actions of ``consent``: what was agreed, in plain words; agreeing, narrowing, taking back; the owner's receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from dressform.consent import lineage
+from dressform.consent.gate import EVERYTHING, NEUTRAL, outfit_asset
+from dressform.consent.ledger import Entry, Head, Ledger, head_of
+from dressform.consent.scopes import PLAIN_WORDS, SCOPES, Scope
+from dressform.errors import BadInput, UnknownName
+from dressform.records import Character
+from dressform.store import Store, write_atomically
+from dressform.workspace.workspace import Workspace, keep_head
+
+GRACE_DAYS = 7
+
+
+def first_grant(
+    root: Path, store: Store, key: Ed25519PrivateKey, ledger: Ledger, character: Character,
+    permit: Sequence[Scope], expires: datetime | None, lang: str,
+) -> Entry:  # fmt: skip
+    """What ``new`` writes. Raises BadInput for ``self`` without an expiry."""
+    if character.kind == "self" and expires is None:
+        raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")
+    return _grant(root, store, key, ledger, character, (EVERYTHING,), permit, expires, lang)
+
+
+def grant(workspace: Workspace, permit: Sequence[Scope], assets: Sequence[str], expires: datetime | None, lang: str) -> Entry:
+    """Agree to more, or again after a revocation. Raises BadInput or UnknownName."""
+    named = tuple(_asset(workspace, a) for a in assets) or (EVERYTHING,)
+    if not permit:
+        raise BadInput(f"nothing to agree to: give --permit with some of {', '.join(SCOPES)}")
+    if workspace.character.kind == "self" and expires is None:
+        raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")
+    return _grant(
+        workspace.root, workspace.store, workspace.signing_key, workspace.gate.ledger, workspace.character, named, permit, expires, lang
+    )
+
+
+def narrow(workspace: Workspace, prohibit: Sequence[Scope], lang: str) -> Entry:
+    """Prohibit scopes from now on, whatever was granted before."""
+    if not prohibit:
+        raise BadInput(f"nothing to prohibit: give some of {', '.join(SCOPES)}")
+    entry = workspace.gate.ledger.append(workspace.signing_key, "narrow", datetime.now(UTC), prohibit=sorted(prohibit))
+    keep_head(workspace.store, workspace.gate.ledger)
+    _receipt(workspace.root, workspace.character, entry, [_line(lang, s, False) for s in prohibit])
+    return entry
+
+
+def revoke(workspace: Workspace, assets: Sequence[str], grace_days: int) -> tuple[Entry, int]:
+    """Take consent back for everything, or for some assets; returns the entry and how many things were quarantined.
+
+    Works on a ledger that was put back from an older copy too: taking back is always possible.
+    """
+    named = [_asset(workspace, a) for a in assets] or [EVERYTHING]
+    if grace_days < 0:
+        raise BadInput(f"--grace-days {grace_days}: use 0 or more")
+    entry = workspace.gate.ledger.append(workspace.signing_key, "revoke", datetime.now(UTC), assets=named, grace_days=grace_days)
+    keep_head(workspace.store, workspace.gate.ledger)
+    quarantined = len(workspace.quarantined())
+    text = [f"revoked: {', '.join(named)}", f"quarantined now: {quarantined}; shredded after {grace_days} days of grace"]
+    text.append("Copies that were given away before cannot be called back.")
+    _receipt(workspace.root, workspace.character, entry, text)
+    return entry, quarantined
+
+
+def shred(workspace: Workspace, now: datetime | None = None) -> int:
+    """Destroy the keys of everything revoked whose days of grace are over; how many things that were."""
+    moment = now or datetime.now(UTC)
+    entries = workspace.gate.ledger.entries()
+    over = {a for a, (at, grace) in workspace.gate.state().revoked.items() if moment >= at + grace}
+    if not over:
+        return 0
+    gone = lineage.descended(entries, over)
+    names = [*_named_pictures(workspace, over), *_adapters_among(workspace, gone), *_working_files(workspace)]
+    for name in names:
+        workspace.store.delete(name)
+    if names:
+        evidence = sorted(gone)
+        workspace.gate.ledger.append(
+            workspace.signing_key, "attest", moment, statement=f"shredded {len(names)} objects after revocation", evidence=evidence
+        )
+        keep_head(workspace.store, workspace.gate.ledger)
+    return len(names)
+
+
+def history(workspace: Workspace) -> list[tuple[str, str, str]]:
+    """(time, kind, what) of every line, for people."""
+    return [(e.at.strftime("%Y-%m-%d %H:%M"), e.kind, _said(e)) for e in workspace.gate.ledger.entries()]
+
+
+def verify(workspace: Workspace) -> Head:
+    """Check every line and signature, and that none is missing; the newest head. Raises Tampered."""
+    workspace.gate.state()
+    return head_of(workspace.gate.ledger.entries())
+
+
+def _grant(
+    root: Path, store: Store, key: Ed25519PrivateKey, ledger: Ledger, character: Character,
+    assets: Sequence[str], permit: Sequence[Scope], expires: datetime | None, lang: str,
+) -> Entry:  # fmt: skip
+    # What is not agreed to stays open for a later grant; a prohibition is only written by ``narrow``, or it would win.
+    notice = "\n".join(_line(lang, s, s in permit) for s in SCOPES)
+    entry = ledger.append(
+        key, "grant", datetime.now(UTC),
+        subject={"name": character.name, "kind": character.kind, "age": character.age_years},
+        assets=list(assets), permit=sorted(permit), prohibit=[],
+        limits={"expires": expires.astimezone(UTC).isoformat(timespec="seconds")} if expires else {},
+        on_revoke={"data": "shred", "adapters": "quarantine-then-shred", "grace_days": GRACE_DAYS},
+        notice={"lang": lang, "sha256": sha256(notice.encode()).hexdigest()},
+    )  # fmt: skip
+    keep_head(store, ledger)
+    _receipt(root, character, entry, notice.splitlines())
+    return entry
+
+
+def _receipt(root: Path, character: Character, entry: Entry, lines: Sequence[str]) -> None:
+    """The owner's copy of one line, readable without dressform."""
+    head = [
+        f"{character.name}: consent line {entry.sequence} ({entry.kind}), {entry.at.isoformat()}",
+        f"SHA-256 of the line in {root.name}/consent.jsonl: {entry.sha256}",
+        "",
+    ]
+    write_atomically(root / "receipts" / f"{entry.sequence:04d}-{entry.kind}.txt", "\n".join([*head, *lines, ""]).encode())
+
+
+def _line(lang: str, scope: Scope, agreed: bool) -> str:
+    yes, no = ("はい", "いいえ") if lang == "ja" else ("yes", "no")
+    return f"{yes if agreed else no:>6}  {scope:<16}  {PLAIN_WORDS[lang][scope]}"
+
+
+def _said(entry: Entry) -> str:
+    body = entry.body
+    match entry.kind:
+        case "grant":
+            return f"permits {', '.join(body['permit'])} for {', '.join(body['assets'])}"
+        case "narrow":
+            return f"prohibits {', '.join(body['prohibit'])}"
+        case "revoke":
+            return f"takes back {', '.join(body['assets'])}"
+        case "use":
+            return f"{body['action']}: {', '.join(body['assets'])}; {len(body['inputs'])} in, {len(body['outputs'])} out"
+        case _:
+            return str(body["statement"])
+
+
+def _asset(workspace: Workspace, word: str) -> str:
+    if word in (EVERYTHING, NEUTRAL):
+        return word
+    name = word.removeprefix("outfit:")
+    if workspace.character.outfit(name) is None:
+        raise UnknownName("outfit", name, [NEUTRAL, *(o.name for o in workspace.character.outfits)])
+    return outfit_asset(name)
+
+
+def _named_pictures(workspace: Workspace, over: set[str]) -> list[str]:
+    everything = EVERYTHING in over
+    rows = workspace.pictures(every=True)
+    ids = {p.id for p in rows if everything or (NEUTRAL if p.outfit is None else outfit_asset(p.outfit)) in over}
+    return [name for name in workspace.store.list("pictures/") if name.split("/")[1].split(".")[0] in ids]
+
+
+def _adapters_among(workspace: Workspace, gone: frozenset[str]) -> list[str]:
+    found = [n for n in workspace.store.list("adapters/") if n.endswith(".safetensors")]
+    doomed = [n for n in found if sha256(workspace.store.read(n)).hexdigest() in gone]
+    return [*doomed, *(f"{n}.mark" for n in doomed if f"{n}.mark" in workspace.store)]
+
+
+def _working_files(workspace: Workspace) -> list[str]:
+    return [*workspace.store.list("checkpoints/"), *workspace.store.list("previews/")]

@@ -1,0 +1,203 @@
+"""The vault keeps what it is given, and gives back nothing that was changed."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dressform.errors import BadInput, Locked, StoreError, Tampered
+from dressform.vault import keys, owner, vault, witness
+from dressform.vault.check import check, remove_strays
+from dressform.vault.export import export
+
+
+@pytest.fixture
+def identity() -> str:
+    return keys.new_identity()
+
+
+@pytest.fixture
+def sealed(tmp_path: Path, identity: str) -> vault.Vault:
+    made = vault.create(tmp_path / "vault", {"owner": keys.recipient_of(identity)})
+    for i in range(6):
+        made.write(f"pictures/{i}.png", bytes([i]) * (1000 + i))
+    made.write("adapters/identity.safetensors", b"weights of aoi")
+    return made
+
+
+def test_it_gives_back_what_it_was_given_after_closing(sealed: vault.Vault, identity: str) -> None:
+    sealed.write("pictures/0.png", b"new")
+    sealed.delete("pictures/1.png")
+    sealed.close()
+    again = vault.open_(sealed.root, identity)
+    assert again.read("pictures/0.png") == b"new"
+    assert list(again.list("pictures/")) == [f"pictures/{i}.png" for i in (0, 2, 3, 4, 5)]
+    assert "pictures/1.png" not in again
+    assert check(again, read_data=True).whole
+    assert check(again).strays == ()
+
+
+def test_nothing_readable_is_on_the_disk(sealed: vault.Vault) -> None:
+    for file in sealed.root.rglob("*"):
+        if file.is_file():
+            data = file.read_bytes()
+            assert not any(word in data for word in (b"aoi", b"weights", b"pictures", b"identity", b"\x03" * 16))
+
+
+def test_another_key_opens_nothing(sealed: vault.Vault) -> None:
+    with pytest.raises(Locked, match="does not open"):
+        vault.open_(sealed.root, keys.new_identity())
+
+
+def test_a_second_person_opens_it_once_added(sealed: vault.Vault) -> None:
+    friend = keys.new_identity()
+    sealed.add_person("friend", keys.recipient_of(friend))
+    assert vault.open_(sealed.root, friend).read("adapters/identity.safetensors") == b"weights of aoi"
+    with pytest.raises(BadInput, match="age recipient"):
+        sealed.add_person("other", "ssh-rsa AAAA")
+
+
+def test_two_openings_see_each_others_changes(sealed: vault.Vault, identity: str) -> None:
+    other = vault.open_(sealed.root, identity)
+    other.write("captions/new", b"x")
+    assert sealed.read("captions/new") == b"x"
+    sealed.write("captions/newer", b"y")
+    assert "captions/newer" in other
+
+
+def test_every_single_changed_byte_is_seen(sealed: vault.Vault, identity: str, tmp_path: Path) -> None:
+    """A sample of what benchmarks/trust/tampering.py does 10,000 times."""
+    from benchmarks.trust.tampering import harm, survives
+
+    sealed.close()
+    rng = random.Random(0)
+    for i in range(60):
+        copy = tmp_path / f"copy{i}"
+        shutil.copytree(sealed.root, copy)
+        what = harm(copy, rng)
+        assert not survives(copy, identity), what
+        shutil.rmtree(copy)
+
+
+def test_a_whole_older_vault_is_seen_by_the_witness(sealed: vault.Vault, identity: str, tmp_path: Path) -> None:
+    witness.check(tmp_path, sealed.id, sealed.index.head)
+    sealed.close()
+    shutil.copytree(sealed.root, tmp_path / "older")
+    now = vault.open_(sealed.root, identity)
+    now.write("pictures/9.png", b"later")
+    witness.keep(tmp_path, now.id, now.index.head)
+    witness.check(tmp_path, now.id, now.index.head)
+    older = vault.open_(tmp_path / "older", identity)
+    with pytest.raises(Tampered, match="older copy"):
+        witness.check(tmp_path, older.id, older.index.head)
+    older.write("pictures/8.png", b"a different history of the same length")
+    with pytest.raises(Tampered, match="older copy"):
+        witness.check(tmp_path, older.id, older.index.head)
+
+
+def test_a_full_disk_leaves_the_old_bytes(sealed: vault.Vault, identity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        sealed.write("pictures/0.png", b"never")
+    monkeypatch.undo()
+    assert vault.open_(sealed.root, identity).read("pictures/0.png") == bytes(1000)
+
+
+def test_a_newer_vault_is_left_alone(sealed: vault.Vault, identity: str) -> None:
+    card = sealed.root / "VAULT.json"
+    card.write_text(card.read_text().replace('"version": 1', '"version": 2'))
+    with pytest.raises(BadInput, match="update dressform"):
+        vault.open_(sealed.root, identity)
+
+
+def test_the_stand_alone_decryptor_opens_it(sealed: vault.Vault, identity: str, tmp_path: Path) -> None:
+    sealed.close()
+    (tmp_path / "key").write_text(identity)
+    subprocess.run([sys.executable, "examples/open_vault.py", sealed.root, tmp_path / "key", tmp_path / "out"], check=True)
+    assert (tmp_path / "out/adapters/identity.safetensors").read_bytes() == b"weights of aoi"
+    assert len(list((tmp_path / "out/pictures").iterdir())) == 6
+    assert len(Path("examples/open_vault.py").read_text().splitlines()) <= 80
+
+
+def test_a_backup_opens_with_age_and_tar(sealed: vault.Vault, identity: str, tmp_path: Path) -> None:
+    import io
+    import tarfile
+
+    import pyrage
+
+    assert export(sealed, tmp_path / "backup.age", [keys.recipient_of(identity)]) == 7
+    plain = pyrage.decrypt((tmp_path / "backup.age").read_bytes(), [pyrage.x25519.Identity.from_str(identity)])
+    tar = tarfile.open(fileobj=io.BytesIO(plain))
+    found = tar.extractfile("adapters/identity.safetensors")
+    assert found is not None and found.read() == b"weights of aoi"
+    with pytest.raises(BadInput, match="there already"):
+        export(sealed, tmp_path / "backup.age", [keys.recipient_of(identity)])
+
+
+def test_strays_are_named_and_removed_only_on_request(sealed: vault.Vault) -> None:
+    stray = sealed.root / "obj" / "ab" / ("ab" * 16)
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"planted")
+    found = check(sealed)
+    assert found.strays == ("ab" * 16,) and found.whole and stray.exists()
+    assert remove_strays(sealed, found) == 1 and not stray.exists()
+
+
+@pytest.mark.parametrize("cost", [b"21", b"23", b"99", b"x", b"-1", b"1 8"])
+def test_a_costly_key_file_is_refused_before_it_costs(cost: bytes) -> None:
+    header = b"age-encryption.org/v1\n-> scrypt c2FsdHNhbHRzYWx0c2FsdA " + cost + b"\nAAAA\n--- mac\n"
+    with pytest.raises(BadInput, match="scrypt"):
+        keys.unwrap_with_passphrase(header, "x")
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A person with no key yet, and a session folder of her own."""
+    monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "session"))
+    return tmp_path / "home"
+
+
+def test_the_owners_key_is_private_and_found_again(alone: Path) -> None:
+    made = owner.make()
+    file = alone / "owner.key"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert owner.load() == made and made.identity not in repr(made)
+    file.chmod(0o644)
+    with pytest.raises(Locked, match="chmod 600"):
+        owner.load()
+
+
+def test_a_passphrase_guards_the_key(alone: Path) -> None:
+    made = owner.make()
+    with pytest.raises(BadInput, match="must agree"):
+        owner.protect_with_passphrase(lambda _: "short")
+    owner.protect_with_passphrase(lambda _: "a long passphrase")
+    assert not (alone / "owner.key").exists()
+    with pytest.raises(Locked, match="behind a passphrase"):
+        owner.load()
+    with pytest.raises(Locked, match="wrong passphrase"):
+        owner.load(lambda _: "another passphrase")
+    owner.unlock(lambda _: "a long passphrase")
+    assert owner.load() == made
+    assert owner.lock() and not owner.lock()
+    with pytest.raises(Locked):
+        owner.load()
+
+
+def test_only_keyrings_of_the_system_are_used() -> None:
+    import keyring
+    from keyring.backends import null
+
+    keyring.set_keyring(null.Keyring())
+    assert owner._keyring() is None
+    with pytest.raises(BadInput, match="passphrase instead"):
+        owner.protect_with_keyring()
