@@ -32,3 +32,40 @@ def test_ordinary_words_pass(text: str) -> None:
 def test_a_character_is_an_adult(age: int) -> None:
     with pytest.raises(Refused, match="18"):
         Character("mia", "mia", "original", age, "layfigure")
+
+
+def test_a_list_that_was_altered_or_lost_refuses_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dressform.consent import refusals
+    from dressform.errors import Tampered
+
+    refusals._load.cache_clear()
+    monkeypatch.setitem(refusals._DIGESTS, "younger", "0" * 64)
+    with pytest.raises(Tampered, match="not the one that was tested"):
+        refuse_young("an adult")
+    refusals._load.cache_clear()
+
+
+def test_labelled_texts() -> None:
+    """Every claimed word in every claimed disguise is refused; captions and look-alikes pass. Figures: benchmarks/trust/words.py."""
+    from benchmarks.trust import words
+    from dressform.consent.refusals import found_in
+
+    english, japanese = words.to_refuse()
+    assert len(english) >= 500 and len(japanese) >= 500
+    assert [t for t in english + japanese if not found_in(t, "younger")] == []
+    benign = words.to_pass()
+    assert len(benign) >= 2000
+    assert len([t for t in benign if found_in(t, "younger") or found_in(t, "likeness")]) <= len(benign) * 0.005
+
+
+def test_what_the_lists_are_known_to_miss() -> None:
+    """Written down so that nobody relies on the lists alone; a test that fails here is good news."""
+    from dressform.consent.refusals import found_in
+
+    for text in ("chlid", "a person who has not finished school yet", "niña", "bG9saQ=="):
+        assert found_in(text, "younger") is None
+
+
+def test_a_text_too_long_to_check_is_refused() -> None:
+    with pytest.raises(Refused, match="too long"):
+        refuse_young("a " * 2001)

@@ -67,8 +67,9 @@ def revoke(
 ) -> None:
     """Take consent back. A running training stops within a step. Example: dressform consent revoke aoi --asset dress"""
     from dressform.workspace import consenting
+    from dressform.workspace import workspace as opening
 
-    with opened(character) as workspace:
+    with opening.opened(character, output.ask_secret) as workspace:
         entry, quarantined = consenting.revoke(workspace, asset or (), grace_days)
         output.say(f"revoked, line {entry.sequence}: {quarantined} things made from it can no longer be opened")
         output.note("copies that were given away before cannot be called back")

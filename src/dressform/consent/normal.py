@@ -17,7 +17,8 @@ _LOOKALIKES = str.maketrans(
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _LEET_L = str.maketrans("013457@$!", "oleastasl")
 _KANJI = {c: i for i, c in enumerate("〇一二三四五六七八九")}
-_KANJI_AGE = re.compile(r"([〇一二三四五六七八九十]{1,4})(?=\s*[歳才])")
+_KANJI_AGE = re.compile(r"([〇一二三四五六七八九十]{1,4})(?=\s*(?:[歳才]|さい(?!ず)|サイ(?!ズ)))")
+_DOTTED = re.compile(r"(?<=[^\x00-\x2f\x3a-\x7f])[・·•]+(?=[^\x00-\x2f\x3a-\x7f])")
 _SPELT_OUT = re.compile(r"(?<![a-z0-9])(?:[a-z0-9][\s._*\-]+){2,}[a-z0-9](?![a-z0-9])")
 _VOICING = ("\u3099", "\u309a")
 
@@ -28,7 +29,7 @@ def plain(text: str) -> str:
     text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc", "Mn", "Co", "Cn") or c in "\n\t ")
     split = unicodedata.normalize("NFD", text)
     text = unicodedata.normalize("NFC", "".join(c for c in split if not unicodedata.combining(c) or c in _VOICING))
-    text = text.casefold().translate(_LOOKALIKES)
+    text = _DOTTED.sub("", text.casefold().translate(_LOOKALIKES))
     return _KANJI_AGE.sub(lambda m: str(_kanji_number(m[1])), text)
 
 
@@ -45,15 +46,21 @@ def words(text: str) -> str:
 
 def variants(text: str) -> tuple[str, ...]:
     """``words`` of the text as it stands, and with digits as letters and spelt-out words joined."""
-    joined = _SPELT_OUT.sub(lambda m: re.sub(r"[\s._*\-]+", "", m[0]), text)
+    joined = _SPELT_OUT.sub(lambda m: _joined(m[0]), text)
     found = [words(text), words(joined)]
-    found += [words(_letters(v, table)) for table in (_LEET, _LEET_L) for v in (text, joined)]
+    found += [words(letters(v, table)) for table in (_LEET, _LEET_L) for v in (text, joined)]
     stars = re.sub(r"(?<=[a-z])[*._\-]+(?=[a-z])", "", text)
     found += [words(stars), *(words(re.sub(r"(.)\1{2,}", once, text)) for once in (r"\1", r"\1\1"))]
     return tuple(dict.fromkeys(found))
 
 
-def _letters(text: str, table: dict[int, int]) -> str:
+def _joined(spelt: str) -> str:
+    """Single letters as one word; and without the first, which may be the article before it."""
+    word = re.sub(r"[\s._*\-]+", "", spelt)
+    return f"{word} {word[1:]} {word[:-1]}"
+
+
+def letters(text: str, table: dict[int, int] = _LEET) -> str:
     """Digits and signs as the letters they stand for, in words that have a letter."""
     return re.sub(r"\S+", lambda m: m[0].translate(table) if re.search("[a-z]", m[0]) else m[0], text)
 

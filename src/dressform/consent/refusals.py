@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-from dressform.consent.normal import LENGTH_LIMIT, katakana, plain, variants
+from dressform.consent.normal import LENGTH_LIMIT, katakana, letters, plain, variants
 from dressform.errors import Refused, Tampered
 from dressform.records import ADULT_YEARS
 
@@ -39,7 +39,7 @@ _AGES = (
     re.compile(rf"(?<![a-z0-9]){_NUMBER}\s*(?:years?|yrs?|yr)\s*(?:old|of age)(?![a-z])"),
     re.compile(rf"(?<![a-z0-9]){_NUMBER}\s*(?:yo|y o|yrs? old|months? old|weeks? old|days? old)(?![a-z])"),
     re.compile(rf"(?<![a-z])(?:age|aged|ages|age is|turned|turning)\s*{_NUMBER}(?![a-z0-9])"),
-    re.compile(r"(?<!\d)(\d{1,3})\s*[歳才](?!月)"),
+    re.compile(r"(?<!\d)(\d{1,3})\s*(?:[歳才]|サイ(?!ズ))(?!月)"),
     re.compile(r"(?<!\d)(\d{1,3})\s*(?:サイ|ヶ月|カ月|か月)(?:ノ|児)"),
     re.compile(r"年齢\s*[ハ:は]?\s*(\d{1,3})"),
 )
@@ -79,7 +79,7 @@ def found_in(text: str, family: Family) -> str | None:
     """The first word of that family that the text says, or None."""
     lists = _load(family)
     folded = plain(text)
-    if family == "younger" and (age := _young_age(folded)):
+    if family == "younger" and (age := _young_age(folded) or _young_age(letters(folded))):
         return age
     for variant in variants(folded):
         if hit := lists.ascii.search(lists.spared_ascii.sub(" ; ", variant)):

@@ -13,7 +13,7 @@ from dressform.consent import lineage
 from dressform.consent.gate import EVERYTHING, NEUTRAL, outfit_asset
 from dressform.consent.ledger import Entry, Head, Ledger, head_of
 from dressform.consent.scopes import PLAIN_WORDS, SCOPES, Scope
-from dressform.errors import BadInput, UnknownName
+from dressform.errors import BadInput, Tampered, UnknownName
 from dressform.records import Character
 from dressform.store import Store, write_atomically
 from dressform.workspace.workspace import Workspace, keep_head
@@ -56,9 +56,13 @@ def narrow(workspace: Workspace, prohibit: Sequence[Scope], lang: str) -> Entry:
 def revoke(workspace: Workspace, assets: Sequence[str], grace_days: int) -> tuple[Entry, int]:
     """Take consent back for everything, or for some assets; returns the entry and how many things were quarantined.
 
-    Works on a ledger that was put back from an older copy too: taking back is always possible.
+    Taking back is always possible: on a ledger that was put back from an older copy, it takes back everything.
     """
     named = [_asset(workspace, a) for a in assets] or [EVERYTHING]
+    try:
+        workspace.gate.state()
+    except Tampered:
+        named = [EVERYTHING]
     if grace_days < 0:
         raise BadInput(f"--grace-days {grace_days}: use 0 or more")
     entry = workspace.gate.ledger.append(workspace.signing_key, "revoke", datetime.now(UTC), assets=named, grace_days=grace_days)

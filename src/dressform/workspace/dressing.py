@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
-from hashlib import sha256
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from dressform.adapters.stack import AdapterStack
 from dressform.consent.gate import NEUTRAL, Grant
@@ -21,6 +17,7 @@ from dressform.errors import BadInput, NotReady
 from dressform.records import Look
 from dressform.store import write_atomically
 from dressform.train.draws import seed_of
+from dressform.workspace.finishing import credentials, finish
 from dressform.workspace.workspace import Workspace, asset_of
 
 OnPictures = Callable[[int, int], None]
@@ -69,10 +66,10 @@ def dress(
     stack = wardrobe(workspace, grant, names)
     with stack.attached():
         pictures = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
-    looks, made = [], []
+    looks, made, signer = [], [], credentials(workspace.store)
     for row, outfit, pixels in zip(rows, np.repeat(names, count).tolist(), pictures.permute(0, 2, 3, 1).numpy(), strict=True):
         file = workspace.looks / f"{workspace.character.name}-{outfit}-{row.seed}.png"
-        made.append(_finish(file, _png(Image.fromarray(pixels))))
+        made.append(finish(file, pixels, signer))
         looks.append(Look(str(file), row.prompt, outfit, row.seed))
     workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], made)
     return looks
@@ -103,18 +100,7 @@ def lookbook(
     cells = dict(zip(keys, drawn.permute(0, 2, 3, 1).numpy(), strict=True))
     title = f"{workspace.character.name}: lookbook"
     picture, page = workspace.looks / "lookbook.png", workspace.looks / "lookbook.html"
-    made = [_finish(picture, _png(book.sheet(cells, names, VIEWS, title))), _finish(page, book.page(cells, names, VIEWS, title).encode())]
-    workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], made)
+    made = finish(picture, book.sheet(cells, names, VIEWS, title), credentials(workspace.store))
+    write_atomically(page, book.page(cells, names, VIEWS, title).encode())
+    workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], [made])
     return str(picture), str(page)
-
-
-def _finish(file: Path, data: bytes) -> str:
-    """Write what leaves the vault; its SHA-256 for the ledger."""
-    write_atomically(file, data)
-    return sha256(data).hexdigest()
-
-
-def _png(image: Image.Image) -> bytes:
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -283,6 +284,7 @@ def create(root: Path, asked: Asked, store: Store | None = None) -> str:
     """
     from dressform.vault import keys
     from dressform.workspace.consenting import first_grant
+    from dressform.workspace.finishing import make_credentials
 
     character = _checked_character(root, asked)
     owner = owners.load() if owners.exists() else owners.make()
@@ -294,6 +296,7 @@ def create(root: Path, asked: Asked, store: Store | None = None) -> str:
     assert inside is not None
     public = owner.signing_key.public_key().public_bytes_raw()
     inside.write(_OWNER, public)
+    make_credentials(inside, f"{asked.name}-{secrets.token_hex(4)}")
     first_grant(
         part, inside, owner.signing_key, Ledger(part / consent_ledger.NAME, public), character, asked.permit, asked.expires, asked.lang
     )

@@ -1,0 +1,24 @@
+"""What is healthy and what is not: machine, key, base model, vault, ledger. Example: dressform doctor aoi"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dressform.cli import output
+from dressform.errors import NotReady
+
+NEEDS_ARGUMENTS = False
+
+
+def command(character: Annotated[Path | None, typer.Argument(help="Her folder (default: this machine alone).")] = None) -> None:
+    from dressform.workspace import health
+
+    findings = health.machine() + (health.character(character, output.ask_secret) if character else [])
+    for finding in findings:
+        output.say(f"{'ok ' if finding.healthy else 'ILL'}  {finding.what:<11} {finding.detail}")
+    ill = [f.what for f in findings if not f.healthy]
+    if ill:
+        raise NotReady(f"not healthy: {', '.join(ill)}; see the lines above")

@@ -1,0 +1,57 @@
+"""How a finished picture leaves the vault: rebuilt from its pixels, signed, written in one piece."""
+
+from __future__ import annotations
+
+import io
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dressform.dress import provenance
+from dressform.dress.provenance import Credentials, Seen
+from dressform.errors import BadInput
+from dressform.store import Store, write_atomically
+from dressform.vault import owner
+
+_PLACE = "provenance/credentials"
+
+
+def make_credentials(store: Store, name: str) -> None:
+    """A signing key for one character, sealed with her; the anchor to verify by lies beside the person's key."""
+    made = provenance.new_credentials()
+    store.write(_PLACE, made.to_bytes())
+    write_atomically(_anchors() / f"{name}.pem", made.anchor)
+
+
+def credentials(store: Store) -> Credentials:
+    """The signing key of a character."""
+    return provenance.credentials_from(store.read(_PLACE))
+
+
+def finish(file: Path, pixels: np.ndarray | Image.Image, signer: Credentials) -> str:
+    """Write uint8 pixels [h, w, 3] as a signed PNG with nothing else in it; its SHA-256 for the ledger."""
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    out = io.BytesIO()
+    Image.fromarray(np.asarray(image.convert("RGB"))).save(out, "PNG")
+    data = provenance.signed(out.getvalue(), signer)
+    write_atomically(file, data)
+    return sha256(data).hexdigest()
+
+
+def verify(file: Path) -> Seen:
+    """What a picture says of itself, and whether one of this person's characters signed it. Raises BadInput."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{file}: could not be read ({error.strerror})") from error
+    anchors = b"".join(p.read_bytes() for p in sorted(_anchors().glob("*.pem")))
+    try:
+        return provenance.inspect(data, anchors)
+    except BadInput as error:
+        raise BadInput(f"{file}: {error}") from error
+
+
+def _anchors() -> Path:
+    return owner.home() / "anchors"

@@ -1,0 +1,79 @@
+"""What ``doctor`` looks at: one line for each thing, healthy or with what to do."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from dressform import __version__
+from dressform.errors import DressformError
+from dressform.vault import owner
+from dressform.vault.check import check
+from dressform.vault.owner import Ask
+
+_ROOM_GIB = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    healthy: bool
+    detail: str
+
+
+def machine(base_model: str = "layfigure") -> list[Finding]:
+    """The installation, the person's key, the disk, the device and a base model."""
+    import torch
+
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+    return [
+        Finding("dressform", True, __version__),
+        Finding("torch", True, f"{torch.__version__}, {device}"),
+        Finding("disk", free >= _ROOM_GIB, f"{free:.1f} GiB free"),
+        _key(),
+        _base_model(base_model),
+    ]
+
+
+def character(root: Path, ask: Ask | None = None) -> list[Finding]:
+    """One character's vault and ledger. Looks on where a ledger was put back, and says so."""
+    from dressform.workspace import consenting, workspace
+
+    try:
+        with workspace.opened(root, ask) as her:
+            found = check(workspace.sealed(her))
+            broken = len(found.damaged) + len(found.missing)
+            strays = f", {len(found.strays)} strays" if found.strays else ""
+            people = ", ".join(workspace.sealed(her).people())
+            rows = [Finding("vault", found.whole, f"{found.objects} objects, {broken} damaged or missing{strays}; opened by {people}")]
+            try:
+                head = consenting.verify(her)
+                permitted = [s for s, holds in her.gate.permitted().items() if holds]
+                rows.append(Finding("ledger", True, f"{head.length} lines; agreed now: {', '.join(permitted) or 'nothing'}"))
+            except DressformError as error:
+                rows.append(Finding("ledger", False, str(error)))
+            return [*rows, _base_model(her.character.base_model)]
+    except DressformError as error:
+        return [Finding("character", False, str(error))]
+
+
+def _key() -> Finding:
+    try:
+        found = owner.load()
+    except DressformError as error:
+        return Finding("your key", not owner.exists(), str(error) if owner.exists() else "none yet; dressform new makes one")
+    return Finding("your key", True, f"{found.recipient} (in {owner.home()})")
+
+
+def _base_model(name: str) -> Finding:
+    from dressform import backbones
+
+    try:
+        found = backbones.load(name)
+    except DressformError as error:
+        return Finding("base model", False, str(error))
+    return Finding("base model", True, f"{name}, {found.size_px} px, sha256 {found.sha256[:16]}")
