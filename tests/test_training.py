@@ -8,9 +8,12 @@ from dressform.errors import BadInput
 from dressform.records import AdapterInfo
 from dressform.train import checkpoint
 from dressform.train.config import TrainConfig
-from dressform.train.data import TrainingSet, encode, garment_cells
-from dressform.train.loop import Job, Saved, outfit_on_identity, plain, train
-from dressform.train.objective import area_mean, outfit_loss
+from dressform.train.data import TrainingSet, encode, garment_cells, rows_at
+from dressform.train.loop import Job, Saved, train
+from dressform.train.objective import area_mean
+from dressform.train.objectives.dressed import identity_from_dressed, masked_identity_loss
+from dressform.train.objectives.outfit import outfit_loss, outfit_on_identity
+from dressform.train.objectives.plain import plain
 
 CONFIG = TrainConfig(steps=6, rows=2, rank=2, alpha=2.0, learning_rate=5e-3)
 
@@ -54,6 +57,29 @@ def test_the_outfit_loss_looks_at_the_target_inside_and_at_the_identity_outside(
     assert outfit_loss(zeros, zeros, ones, mask, 1.0).item() == 1.0
     assert outfit_loss(zeros, ones, zeros, mask, 0.5).item() == 0.5
     assert outfit_loss(zeros, zeros, ones * mask, 1 - mask, 1.0).item() == 0.0
+
+
+def test_the_dressed_identity_learns_outside_the_mask_and_holds_to_the_anchor_inside() -> None:
+    mask = torch.zeros(1, 1, 2, 2)
+    mask[..., 0, 0] = 1
+    zeros, ones = torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)
+    assert masked_identity_loss(zeros, zeros, ones * mask, mask, 1.0).item() == 0.0, "garment pixels taught the identity"
+    assert masked_identity_loss(zeros, zeros, ones * (1 - mask), mask, 1.0).item() == 1.0
+    assert masked_identity_loss(zeros, ones * mask, zeros, mask, 0.5).item() == 0.5
+    assert masked_identity_loss(zeros, ones * (1 - mask), zeros, mask, 0.5).item() == 0.0
+
+
+def test_the_identity_from_dressed_pictures_asks_the_base_model_in_other_words(in_float32) -> None:
+    data = pictures(in_float32, 1)
+    asked: list[torch.Tensor | None] = []
+
+    def predict(frozen: bool, own: bool, text: torch.Tensor | None = None) -> torch.Tensor:
+        asked.append(text)
+        return torch.zeros(2, 4, 8, 8, requires_grad=own)
+
+    rows = rows_at(data, data.text[:1], 0, 0, 2, 0.0)
+    identity_from_dressed(1.0)(predict, rows, torch.zeros(2, 4, 8, 8))
+    assert asked[0] is rows.anchor and asked[1] is None
 
 
 def test_the_identity_alone_carries_no_gradient() -> None:

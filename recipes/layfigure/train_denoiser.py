@@ -42,6 +42,8 @@ DENOISER = {
     "attention_head_dim": 4,
     "norm_num_groups": 8,
     "use_linear_projection": True,
+    "addition_embed_type": "text",  # the pooled caption also goes to every residual block, beside the time
+    "addition_embed_type_num_heads": 4,
 }
 SCHEDULER = {
     "num_train_timesteps": 1000,
@@ -80,13 +82,22 @@ def read_data(work: Path) -> Data:
 
 
 def text_model(tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    return CLIPTextModel(
+    """A small CLIP text encoder whose words differ from the start.
+
+    With CLIP's own initial scale (0.02) the words drowned in what the layers add: after 3,000 steps a changed word moved its
+    own hidden state by 2 to 10 % and the end of the text by none, and the denoiser knew the background alone.
+    """
+    model = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=4 * WIDTH, projection_dim=WIDTH,
             num_hidden_layers=3, num_attention_heads=4, max_position_embeddings=tokenizer.model_max_length,
             bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
         )
     )  # fmt: skip
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=1.0 if module.num_embeddings == len(tokenizer) else 0.3)
+    return model
 
 
 class Both(nn.Module):
@@ -105,6 +116,16 @@ def loss_of(model: Both, x0: Tensor, noise: Tensor, t: Tensor, alpha_bar: Tensor
         context = model.text(ids).last_hidden_state
         predicted = model.unet(a * x0 + s * noise, t, context).sample
     return (weight * (predicted.float() - (a * noise - s * x0)).square()).mean()
+
+
+def timesteps(count: int, generator: torch.Generator) -> Tensor:
+    """Stratified over 0..999, half of them in the noisiest fifth: only there do the words decide what is drawn.
+
+    With uniform steps, the loss after 1,900 updates was the same with a true, a wrong and an empty caption below t = 900.
+    """
+    u = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    t = torch.where(u < 0.5, 2000 * u, 800 + 400 * (u - 0.5))
+    return t.long().clamp(0, 999)
 
 
 def compile_blocks(unet: UNet2DConditionModel) -> None:
@@ -171,12 +192,14 @@ def main() -> None:
     tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
     model = Both(tokenizer)
     if args.start:
-        model.unet.load_state_dict(UNet2DConditionModel.from_pretrained(args.start / "unet").state_dict())
-        model.text.load_state_dict(CLIPTextModel.from_pretrained(args.start / "text_encoder").state_dict())
+        model.unet.load_state_dict(UNet2DConditionModel.from_pretrained(args.start / "unet").state_dict(), strict=False)
+        if (args.start / "text_encoder").exists():
+            model.text.load_state_dict(CLIPTextModel.from_pretrained(args.start / "text_encoder").state_dict())
     model = model.to(device)
     model.unet.set_attn_processor(AttnProcessor())  # plain matrix products: twice as fast as SDPA's backward on a CPU
     average = copy.deepcopy(model).requires_grad_(False)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
+    groups = [{"params": model.unet.parameters(), "share": 1.0}, {"params": model.text.parameters(), "share": 0.4}]
+    optimizer = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
     data = read_data(work)
     scaling = 1.0 / data.latents[:4096].float().std().item()
     alpha_bar = DDIMScheduler(**SCHEDULER).alphas_cumprod.to(device)
@@ -196,15 +219,14 @@ def main() -> None:
     while spent < budget:
         began = time.monotonic()
         for group in optimizer.param_groups:
-            group["lr"] = lr_at(spent / budget, step, args.lr)
+            group["lr"] = group["share"] * lr_at(spent / budget, step, args.lr)
         rng, generator = random.Random(step), torch.Generator().manual_seed(step)
         rows = torch.randint(len(data.dolls), (args.batch,), generator=generator)
         captions = ["" if rng.random() < 0.08 else training_caption(data.dolls[i], rng) for i in rows.tolist()]
         ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
         x0 = (data.latents[rows].float() * scaling).to(memory_format=torch.channels_last)
         noise = torch.randn(x0.shape, generator=generator).to(memory_format=torch.channels_last)
-        u = (torch.arange(args.batch) + torch.rand(args.batch, generator=generator)) / args.batch
-        t = (u * 1000).long().clamp(0, 999)
+        t = timesteps(args.batch, generator)
         weight = 0.5 + 1.5 * data.figures[rows, None].float()
         loss = loss_of(model, x0.to(device), noise.to(device), t.to(device), alpha_bar, ids.to(device), weight.to(device))
         loss.backward()

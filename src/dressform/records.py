@@ -31,7 +31,10 @@ class Outfit:
 
 @dataclass(frozen=True)
 class Character:
-    """Who a workspace is about. ``kind`` is "original" (an invented adult) or "self"; ``age_years`` is at least 18."""
+    """Who a workspace is about. ``kind`` is "original" (an invented adult) or "self"; ``age_years`` is at least 18.
+
+    ``description`` says her body in the base model's words; it is asked of the base model, never taught.
+    """
 
     name: str
     trigger: str
@@ -39,6 +42,7 @@ class Character:
     age_years: int
     base_model: str
     outfits: tuple[Outfit, ...] = ()
+    description: str = ""
 
     def __post_init__(self) -> None:
         checked_name("character", self.name)

@@ -28,6 +28,7 @@ def command(
     kind: Annotated[str, typer.Option(help="'original' (an invented adult) or 'self'.")] = "original",
     trigger: Annotated[str | None, typer.Option(help="The word that calls her in a prompt (default: her name).")] = None,
     base_model: Annotated[str, typer.Option(help="'layfigure' (built in), or a diffusers folder.")] = "layfigure",
+    describe: Annotated[str, typer.Option(help="Her body in the base model's words; for training from dressed pictures only.")] = "",
     folder: Annotated[Path | None, typer.Option(help="Where to make her folder (default: ./NAME).")] = None,
     permit: Annotated[str, typer.Option(help="Scopes agreed to, with commas (default: the careful answer).")] = "",
     expires: Annotated[str | None, typer.Option(help="When consent ends, YYYY-MM-DD; needed for 'self'.")] = None,
@@ -41,7 +42,7 @@ def command(
     chosen, words = scopes(permit) or CAREFUL, lang or _system_language()
     if words not in PLAIN_WORDS:
         raise BadInput(f"language {words!r}: use {' or '.join(PLAIN_WORDS)}")
-    asked = workspace.Asked(name, age, kind, trigger, base_model, chosen, output.day(expires), words)
+    asked = workspace.Asked(name, age, kind, trigger, base_model, chosen, output.day(expires), words, describe)
     output.note(_TITLE[words].format(name=name))
     for scope in SCOPES:
         output.note(f"  {'x' if scope in chosen else ' '}  {scope:<16} {PLAIN_WORDS[words][scope]}")

@@ -18,11 +18,13 @@ def command(
     steps: Annotated[int | None, typer.Option(help="Steps of each stage (default: the recipe's).")] = None,
     rank: Annotated[int, typer.Option(help="Rank of the adapters.")] = 8,
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
+    identity: Annotated[str, typer.Option(help="What she is learned from: neutral, dressed, or auto (neutral if any).")] = "auto",
     restart: Annotated[bool, typer.Option("--restart", help="Begin again, whatever is trained already.")] = False,
 ) -> None:
     from dressform.train.events import StepDone
     from dressform.workspace import training
 
+    source = training.source_of(identity)
     who, wardrobe = training.recipes(rank, seed, steps)
     with opened(character) as workspace, output.bar("identity") as first, output.bar("outfits") as second:
 
@@ -30,7 +32,7 @@ def command(
             loss = sum(event.losses.values()) / len(event.losses)
             (first if what == "identity" else second)(event.step, event.steps, f"loss {loss:.3f}")
 
-        made = training.run(workspace, who, wardrobe, restart, on_step)
+        made = training.run(workspace, who, wardrobe, restart, on_step, source)
     if made.adapters:
         output.say(f"trained {', '.join(made.adapters)} in {made.seconds:.0f} s")
     else:

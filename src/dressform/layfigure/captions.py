@@ -53,14 +53,14 @@ def invented_word(rng: random.Random) -> str:
     return word + (str(rng.randint(0, 9)) if rng.random() < 0.1 else "")
 
 
-def training_caption(doll: Doll, rng: random.Random, drop: float = 0.08) -> str:
+def training_caption(doll: Doll, rng: random.Random, drop: float = 0.06) -> str:
     """A caption as people write them: sometimes shuffled, some tags missing, often with words that mean nothing.
 
     The invented words teach the text encoder to carry unseen triggers without letting them disturb the rest.
     """
     tags = [*identity_tags(doll.identity), garment_tag(doll.garment), *scene_tags(doll.scene)]
     tags = [t for t in tags if rng.random() >= drop]
-    if rng.random() < 0.4:
+    if rng.random() < 0.2:
         rng.shuffle(tags)
     if rng.random() < 0.5:
         word = invented_word(rng)

@@ -23,7 +23,7 @@ def fingerprint(config: TrainConfig, base_sha256: str, identity_sha256: str, set
     digest = hashlib.sha256(json.dumps([asdict(config), base_sha256, identity_sha256], sort_keys=True).encode())
     for data in sets:
         digest.update("|".join(data.ids).encode())
-        for tensor in (data.text, data.masks):
+        for tensor in (data.text, data.masks, data.anchor):
             digest.update(tensor.float().cpu().numpy().tobytes())
     return digest.hexdigest()
 

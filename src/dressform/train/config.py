@@ -23,6 +23,8 @@ class TrainConfig:
     """Largest gradient norm, for each adapter by itself."""
     preserve: float = 1.0
     """Weight of "changes nothing outside the garment" (lambda of L_k)."""
+    anchor: float = 1.0
+    """Weight of "under the garment she is her neutral layer" where the identity comes from dressed pictures (alpha)."""
     drop_caption: float = 0.1
     """Share of rows trained on the empty caption, so that guidance knows the adapter too."""
     targets: str = "attention"

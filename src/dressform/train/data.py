@@ -14,12 +14,16 @@ from dressform.train import draws
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The pictures of one adapter. latents [n, c, h, w], text [n, length, width], masks [n, 1, h, w] in 0..1."""
+    """The pictures of one adapter. latents [n, c, h, w], text and anchor [n, length, width], masks [n, 1, h, w] in 0..1.
+
+    ``anchor`` is what the frozen base model is asked inside the mask where an objective holds on to it.
+    """
 
     ids: tuple[str, ...]
     latents: Tensor
     text: Tensor
     masks: Tensor
+    anchor: Tensor
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Rows:
     t: Tensor
     text: Tensor
     masks: Tensor
+    anchor: Tensor
 
 
 def garment_cells(masks: Tensor, cell_px: int) -> Tensor:
@@ -39,12 +44,15 @@ def garment_cells(masks: Tensor, cell_px: int) -> Tensor:
     return functional.max_pool2d(cells, 3, stride=1, padding=1)
 
 
-def encode(backbone: Backbone, ids: tuple[str, ...], pictures: Tensor, captions: list[str], masks: Tensor | None) -> TrainingSet:
-    """A TrainingSet from uint8 pictures [n, 3, h, w] and bool masks [n, h, w] (None: no garment anywhere)."""
+def encode(
+    backbone: Backbone, ids: tuple[str, ...], pictures: Tensor, captions: list[str], masks: Tensor | None, anchors: list[str] | None = None
+) -> TrainingSet:
+    """A TrainingSet from uint8 pictures [n, 3, h, w], bool masks [n, h, w] (None: no garment anywhere) and anchor captions."""
     latents = torch.cat([backbone.encode_pictures(part) for part in pictures.split(16)])
     text = backbone.encode_text(captions)
     cells = torch.zeros(len(latents), 1, *latents.shape[2:]) if masks is None else garment_cells(masks, backbone.cell_px)
-    return TrainingSet(ids, latents, text, cells.to(latents.device))
+    anchor = text if anchors is None else backbone.encode_text(anchors)
+    return TrainingSet(ids, latents, text, cells.to(latents.device), anchor)
 
 
 def rows_at(data: TrainingSet, empty: Tensor, seed: int, step: int, count: int, drop_caption: float) -> Rows:
@@ -65,5 +73,6 @@ def rows_at(data: TrainingSet, empty: Tensor, seed: int, step: int, count: int, 
     device = data.latents.device
     index = torch.tensor(picks)
     return Rows(
-        data.latents[index], torch.stack(noises).to(device), torch.tensor(times, device=device), torch.stack(texts), data.masks[index]
-    )
+        data.latents[index], torch.stack(noises).to(device), torch.tensor(times, device=device), torch.stack(texts),
+        data.masks[index], data.anchor[index],
+    )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +14,7 @@ from dressform.backbones.protocol import Backbone
 from dressform.train.config import TrainConfig
 from dressform.train.data import Rows, TrainingSet, rows_at
 from dressform.train.events import OnStep, StepDone, silent
-from dressform.train.objective import outfit_loss, plain_loss
-
-Predict = Callable[[bool, bool], Tensor]
-"""``predict(frozen, own)``: the rows' prediction with the frozen identity and the row's own adapter on or off."""
-Objective = Callable[[Predict, Rows, Tensor], Tensor]
-"""(predict, rows, target) -> one loss for each row."""
+from dressform.train.objective import Objective
 
 
 @dataclass(frozen=True)
@@ -46,22 +41,6 @@ class Saved:
     save: Callable[[bytes], None]
     mark: str
     every_steps: int = 100
-
-
-def plain(predict: Predict, _rows: Rows, target: Tensor) -> Tensor:
-    """Identity from neutral pictures: the plain denoising loss."""
-    return plain_loss(predict(False, True), target)
-
-
-def outfit_on_identity(preserve: float) -> Objective:
-    """An outfit on top of the frozen identity: L_k."""
-
-    def objective(predict: Predict, rows: Rows, target: Tensor) -> Tensor:
-        with torch.no_grad():
-            identity_alone = predict(True, False)
-        return outfit_loss(predict(True, True), identity_alone, target, rows.masks, preserve)
-
-    return objective
 
 
 def lr_at(config: TrainConfig, step: int) -> float:
@@ -96,13 +75,13 @@ def train(
         frozen.requires_grad_(False)
     stack = AdapterStack(backbone.target_layers(config.targets), [*adapters, *([frozen] if frozen is not None else [])])
     empty = backbone.encode_text([""])
-    own = torch.eye(len(jobs)).repeat_interleave(config.rows, 0)
+    each = torch.eye(len(jobs)).repeat_interleave(config.rows, 0)
     done = first
     with stack.attached():
         try:
             for step in range(first, config.steps):
                 rows = _joined([rows_at(job.data, empty, config.seed, step, config.rows, config.drop_caption) for job in jobs])
-                losses = _losses(backbone, stack, objective, rows, own)
+                losses = _losses(backbone, stack, objective, rows, each)
                 losses.sum().backward()
                 _update(adapters, optimizers, config, step)
                 done = step + 1
@@ -117,19 +96,19 @@ def train(
             raise
 
 
-def _losses(backbone: Backbone, stack: AdapterStack, objective: Objective, rows: Rows, own: Tensor) -> Tensor:
+def _losses(backbone: Backbone, stack: AdapterStack, objective: Objective, rows: Rows, each: Tensor) -> Tensor:
     """One loss for each job: the mean of its own rows."""
     device = rows.latents.device
     noisy = backbone.add_noise(rows.latents, rows.noise, rows.t)
-    frozen_columns = len(stack.adapters) - own.shape[1]
+    frozen_columns = len(stack.adapters) - each.shape[1]
 
-    def predict(frozen: bool, own_on: bool) -> Tensor:
-        gates = torch.cat([own * own_on, torch.full((len(own), frozen_columns), float(frozen))], dim=1)
+    def predict(frozen: bool, own: bool, text: Tensor | None = None) -> Tensor:
+        gates = torch.cat([each * own, torch.full((len(each), frozen_columns), float(frozen))], dim=1)
         with stack.active(gates.to(device)):
-            return backbone.predict(noisy, rows.t, rows.text)
+            return backbone.predict(noisy, rows.t, rows.text if text is None else text)
 
     per_row = objective(predict, rows, backbone.target(rows.latents, rows.noise, rows.t))
-    return per_row.view(own.shape[1], -1).mean(1)
+    return per_row.view(each.shape[1], -1).mean(1)
 
 
 def _update(adapters: Sequence[Adapter], optimizers: Sequence[torch.optim.Optimizer], config: TrainConfig, step: int) -> None:
@@ -142,7 +121,4 @@ def _update(adapters: Sequence[Adapter], optimizers: Sequence[torch.optim.Optimi
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:
-    return Rows(
-        torch.cat([p.latents for p in parts]), torch.cat([p.noise for p in parts]), torch.cat([p.t for p in parts]),
-        torch.cat([p.text for p in parts]), torch.cat([p.masks for p in parts]),
-    )  # fmt: skip
+    return Rows(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Rows)))

@@ -23,6 +23,7 @@ def write(root: Path, character: Character) -> None:
         "kind": character.kind,
         "age": character.age_years,
         "base_model": character.base_model,
+        "description": character.description,
         "outfits": [{"name": o.name, "trigger": o.trigger} for o in character.outfits],
     }
     write_atomically(root / NAME, tomli_w.dumps(rows).encode())
@@ -38,6 +39,7 @@ def read(root: Path) -> Character:
         return Character(
             name=rows["name"], trigger=rows["trigger"], kind=rows["kind"], age_years=rows["age"],
             base_model=rows["base_model"], outfits=tuple(Outfit(o["name"], o["trigger"]) for o in rows["outfits"]),
+            description=rows["description"],
         )  # fmt: skip
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise BadInput(f"{file}: not a character file ({error}); restore it or make the character again") from error

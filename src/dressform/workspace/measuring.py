@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from dressform.dress.sampler import Row, SampleConfig, draw
@@ -19,10 +18,10 @@ from dressform.errors import NotReady
 from dressform.layfigure.doll import BACKGROUNDS, POSES, VIEWS
 from dressform.measure import reader as reading
 from dressform.measure.separation import GARMENT_WORDS, IDENTITY_WORDS, NEUTRAL, Probe, Truth, figures, matrix
-from dressform.pictures import intake
 from dressform.records import Figure
 from dressform.store import write_atomically
 from dressform.train.draws import generator, seed_of
+from dressform.workspace.describing import read_pictures
 from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
 from dressform.workspace.workspace import Workspace, asset_of
 
@@ -96,16 +95,10 @@ def _scene(seed: int, i: int) -> dict[str, str]:
 
 
 def _truth(workspace: Workspace, reader: reading.Reader, names: list[str]) -> Truth:
-    neutral = _read(workspace, reader, None)
-    worn = {name: _read(workspace, reader, name) for name in names}
+    neutral = read_pictures(workspace, reader, workspace.pictures(None))
+    worn = {name: read_pictures(workspace, reader, workspace.pictures(name)) for name in names}
     everything = neutral or [r for found in worn.values() for r in found]
     return Truth(
         reading.usual(everything, IDENTITY_WORDS),
         {name: reading.usual(found, (*GARMENT_WORDS, "second")) for name, found in worn.items()},
     )
-
-
-def _read(workspace: Workspace, reader: reading.Reader, outfit: str | None) -> list[reading.Reading]:
-    side = workspace.backbone.size_px
-    pixels = [intake.fitted(intake.from_png(workspace.store.read(f"pictures/{p.id}.png")), side) for p in workspace.pictures(outfit)]
-    return reader.read(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)) if pixels else []

@@ -1,12 +1,15 @@
-"""The action ``train``: the identity from neutral pictures, frozen; then every outfit on top of it, in one pass."""
+"""The action ``train``: the identity, frozen; then every outfit on top of it, in one pass.
+
+The identity comes from neutral pictures, or, where a character has none, from dressed ones with the garments masked out.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -16,7 +19,7 @@ from dressform.adapters.stack import Adapter, AdapterStack
 from dressform.consent.gate import Grant
 from dressform.consent.scopes import Scope
 from dressform.dress.sampler import Row, SampleConfig, draw
-from dressform.errors import NotReady
+from dressform.errors import BadInput, NotReady
 from dressform.pictures import intake
 from dressform.records import AdapterInfo, Picture
 from dressform.train import checkpoint
@@ -24,9 +27,15 @@ from dressform.train.config import TrainConfig
 from dressform.train.data import TrainingSet, encode
 from dressform.train.draws import seed_of
 from dressform.train.events import StepDone
-from dressform.train.loop import Job, Objective, Previews, Saved, outfit_on_identity, plain, train
+from dressform.train.loop import Job, Previews, Saved, train
+from dressform.train.objective import Objective
+from dressform.train.objectives.dressed import identity_from_dressed
+from dressform.train.objectives.outfit import outfit_on_identity
+from dressform.train.objectives.plain import plain
+from dressform.workspace.describing import anchor_captions
 from dressform.workspace.workspace import IDENTITY, Workspace, asset_of
 
+Source = Literal["auto", "neutral", "dressed"]
 OnStep = Callable[[str, StepDone], None]
 
 
@@ -44,21 +53,22 @@ def run(
     outfits: TrainConfig,
     restart: bool = False,
     on_step: OnStep = lambda _what, _event: None,
+    source: Source = "auto",
 ) -> Trained:
     """Train what is missing; what is trained already, on the same pictures, is kept.
+
+    ``source`` says what the identity is learned from; "auto" takes neutral pictures where there are any.
 
     Raises NotReady where pictures are missing, BadInput where an unfinished run no longer fits its pictures, and Refused
     without consent: before the first step, or within one step of its being taken back, with nothing saved after that.
     """
     began = time.monotonic()
-    neutral = workspace.pictures(None)
-    if not neutral:
-        raise NotReady("no neutral pictures yet: add some with dressform add FOLDER --neutral")
+    pictures = _identity_pictures(workspace, source)
     names = [o.name for o in workspace.character.outfits]
-    learn_her = workspace.gate.need("train:identity", asset_of(None))
+    learn_her = workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in pictures}))
     learn_outfits = workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None
     made: list[str] = []
-    who = _train_identity(workspace, learn_her, neutral, identity, restart, _watched(workspace, learn_her, on_step), made)
+    who = _train_identity(workspace, learn_her, pictures, identity, restart, _watched(workspace, learn_her, on_step), made)
     if learn_outfits:
         _train_outfits(workspace, learn_outfits, who, outfits, restart, _watched(workspace, learn_outfits, on_step), made)
     return Trained(tuple(made), time.monotonic() - began)
@@ -75,17 +85,19 @@ def _watched(workspace: Workspace, grant: Grant[Scope], on_step: OnStep) -> OnSt
 
 
 def _train_identity(
-    workspace: Workspace, grant: Grant[Literal["train:identity"]], neutral: list[Picture],
+    workspace: Workspace, grant: Grant[Literal["train:identity"]], pictures: list[Picture],
     config: TrainConfig, restart: bool, on_step: OnStep, made: list[str],
 ) -> Adapter:  # fmt: skip
     name = workspace.adapter_name(None)
-    data = _training_set(workspace, neutral)
+    neutral = all(p.outfit is None for p in pictures)
+    data = _training_set(workspace, pictures) if neutral else _dressed_set(workspace, pictures)
+    objective = plain if neutral else identity_from_dressed(config.anchor)
     mark = checkpoint.fingerprint(config, workspace.backbone.sha256, "", [data])
     if not restart and _is_done(workspace, name, mark):
         return workspace.adapter(grant, None)
     adapter = _new_adapter(workspace, IDENTITY, workspace.character.name, workspace.character.trigger, config, "")
-    _run(workspace, IDENTITY, [Job(adapter, data)], plain, config, None, mark, restart, on_step)
-    _keep(workspace, grant, name, adapter, mark, [p.id for p in neutral])
+    _run(workspace, IDENTITY, [Job(adapter, data)], objective, config, None, mark, restart, on_step)
+    _keep(workspace, grant, name, adapter, mark, [p.id for p in pictures])
     made.append(IDENTITY)
     return adapter
 
@@ -158,7 +170,27 @@ def _new_adapter(workspace: Workspace, kind: str, name: str, trigger: str, confi
     return Adapter(info, workspace.backbone.target_layers(config.targets), seed_of(config.seed, "adapter", 0, name))
 
 
-def _training_set(workspace: Workspace, pictures: list[Picture]) -> TrainingSet:
+def _identity_pictures(workspace: Workspace, source: Source) -> list[Picture]:
+    neutral, every = workspace.pictures(None), workspace.pictures(every=True)
+    if source == "neutral" or (source == "auto" and neutral):
+        if not neutral:
+            raise NotReady("no neutral pictures yet: add some with dressform add FOLDER --neutral, or train --identity dressed")
+        return neutral
+    dressed = [p for p in every if p.outfit is not None]
+    if not dressed:
+        raise NotReady("no pictures yet: add some with dressform add FOLDER --neutral or --outfit NAME")
+    return dressed
+
+
+def _dressed_set(workspace: Workspace, pictures: list[Picture]) -> TrainingSet:
+    """Dressed pictures as the identity sees them: called by her own word alone, anchored in the base model's words."""
+    bare = [replace(p, outfit=None) for p in pictures]
+    return _training_set(workspace, pictures, [workspace.caption(p) for p in bare], anchor_captions(workspace, pictures))
+
+
+def _training_set(
+    workspace: Workspace, pictures: list[Picture], captions: list[str] | None = None, anchors: list[str] | None = None
+) -> TrainingSet:
     side = workspace.backbone.size_px
     stack, masks = [], []
     for picture in pictures:
@@ -170,8 +202,9 @@ def _training_set(workspace: Workspace, pictures: list[Picture]) -> TrainingSet:
         workspace.backbone,
         tuple(p.id for p in pictures),
         torch.from_numpy(np.stack(stack)).permute(0, 3, 1, 2),
-        [workspace.caption(p) for p in pictures],
+        captions or [workspace.caption(p) for p in pictures],
         torch.from_numpy(np.stack(masks)) if masks else None,
+        anchors,
     )
 
 
@@ -190,3 +223,10 @@ def recipes(rank: int, seed: int, steps: int | None) -> tuple[TrainConfig, Train
     """The house's recipe for the identity and for the outfits."""
     who = TrainConfig(steps=steps or 300, rows=6, rank=rank, alpha=float(rank), seed=seed)
     return who, TrainConfig(steps=steps or 300, rows=3, rank=rank, alpha=float(rank), seed=seed)
+
+
+def source_of(word: str) -> Source:
+    """The word as a source of the identity. Raises BadInput."""
+    if word not in get_args(Source):
+        raise BadInput(f"identity {word!r}: use {', '.join(get_args(Source))}")
+    return word  # type: ignore[return-value]

@@ -274,6 +274,7 @@ class Asked:
     permit: tuple[Scope, ...] = CAREFUL
     expires: datetime | None = None
     lang: str = "en"
+    description: str = ""
 
 
 def create(root: Path, asked: Asked, store: Store | None = None) -> str:
@@ -317,7 +318,8 @@ def _checked_character(root: Path, asked: Asked) -> Character:
     checked_name("character", asked.name)
     refuse_young(asked.name)
     word = asked.trigger or asked.name
-    character = Character(asked.name, word, asked.kind, asked.age_years, asked.base_model)
+    refuse_young(asked.description)
+    character = Character(asked.name, word, asked.kind, asked.age_years, asked.base_model, description=asked.description)
     checked_name("trigger word", word)
     if asked.kind == "self" and asked.expires is None:
         raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")

@@ -1,0 +1,1 @@
+"""What adapters learn, one objective a file."""

@@ -1,0 +1,47 @@
+"""Who she is, in the base model's own words: for the anchor's caption alone, never for an adapter's (METHODS 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+import torch
+
+from dressform.backbones.stable_diffusion import EMBEDDED
+from dressform.errors import NotReady
+from dressform.layfigure.captions import NEUTRAL, identity_tags
+from dressform.layfigure.doll import Identity
+from dressform.measure import reader as reading
+from dressform.pictures import intake
+from dressform.records import Picture
+from dressform.workspace.workspace import Workspace
+
+
+def read_pictures(workspace: Workspace, reader: reading.Reader, pictures: Sequence[Picture]) -> list[reading.Reading]:
+    """What the reader sees in these pictures of the store."""
+    side = workspace.backbone.size_px
+    pixels = [intake.fitted(intake.from_png(workspace.store.read(f"pictures/{p.id}.png")), side) for p in pictures]
+    return reader.read(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)) if pixels else []
+
+
+def describe(workspace: Workspace, pictures: Sequence[Picture]) -> str:
+    """Her body in tags: as her owner wrote it (``new --describe``), or on the embedded world as the reader sees it.
+
+    Raises NotReady where neither is there.
+    """
+    if workspace.character.description:
+        return workspace.character.description
+    if workspace.character.base_model != EMBEDDED:
+        raise NotReady(
+            "dressed pictures only: say what she is under the clothes, in the base model's words "
+            "(skin, hair, ears, build), with description in character.toml or dressform new --describe"
+        )
+    seen = reading.usual(read_pictures(workspace, reading.load(), pictures), [f.name for f in fields(Identity)])
+    return ", ".join(identity_tags(Identity(**seen)))
+
+
+def anchor_captions(workspace: Workspace, pictures: Sequence[Picture]) -> list[str]:
+    """Her neutral layer in words, in each picture's own view, pose and background."""
+    who = describe(workspace, pictures)
+    return [", ".join(part for part in (who, NEUTRAL, picture.caption) if part) for picture in pictures]
