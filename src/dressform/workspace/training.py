@@ -144,15 +144,13 @@ def _run(
 
 def _preview(workspace: Workspace, what: str, jobs: list[Job], stack: AdapterStack, step: int) -> None:
     """One picture for each adapter as it stands, kept in the store: previews are as private as what they are made of."""
-    columns = len(stack.adapters)
-    rows = [
-        Row(
-            workspace.caption(workspace.pictures(_outfit_of(workspace, job))[0]),
-            0,
-            tuple(float(c in (i, len(jobs))) for c in range(columns)),
-        )
-        for i, job in enumerate(jobs)
-    ]
+    columns, every = len(stack.adapters), workspace.pictures(every=True)
+    rows = []
+    for i, job in enumerate(jobs):
+        outfit = _outfit_of(workspace, job)
+        shown = next((p for p in every if p.outfit == outfit), every[0])
+        gates = tuple(float(c in (i, len(jobs))) for c in range(columns))
+        rows.append(Row(workspace.caption(replace(shown, outfit=outfit)), 0, gates))
     drawn = draw(workspace.backbone, stack, rows, SampleConfig(steps=12))
     sheet = np.concatenate(list(drawn.permute(0, 2, 3, 1).numpy()), axis=1)
     workspace.store.write(f"previews/{what}-{step:05d}.png", intake.png(sheet))
