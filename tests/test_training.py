@@ -8,7 +8,7 @@ from dressform.errors import BadInput
 from dressform.records import AdapterInfo
 from dressform.train import checkpoint
 from dressform.train.config import TrainConfig
-from dressform.train.data import TrainingSet, encode, garment_cells, rows_at
+from dressform.train.data import TrainingSet, encode, garment_cells, rows_at, time_of
 from dressform.train.loop import Job, Saved, train
 from dressform.train.objective import area_mean
 from dressform.train.objectives.dressed import identity_from_dressed, masked_identity_loss
@@ -148,6 +148,12 @@ def test_a_changed_data_set_does_not_resume(in_float32) -> None:
     with pytest.raises(BadInput, match="--restart"):
         checkpoint.restore(state, checkpoint.fingerprint(CONFIG, "", "", [other]), [new], [optimizer])
     assert torch.equal(values(new), values_before)
+
+
+def test_time_steps_cover_everything_and_half_of_them_the_noisiest_fifth() -> None:
+    even, noisy = [time_of(i / 1000, 0.0) for i in range(1000)], [time_of(i / 1000, 0.5) for i in range(1000)]
+    assert even == list(range(1000))
+    assert min(noisy) == 0 and max(noisy) == 999 and sum(t >= 800 for t in noisy) == 600
 
 
 def test_training_lowers_the_loss(in_float32) -> None:

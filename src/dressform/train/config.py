@@ -27,6 +27,8 @@ class TrainConfig:
     """Weight of "under the garment she is her neutral layer" where the identity comes from dressed pictures (alpha)."""
     drop_caption: float = 0.1
     """Share of rows trained on the empty caption, so that guidance knows the adapter too."""
+    noisy_share: float = 0.5
+    """Share of rows in the noisiest fifth of the time steps, beside the even ones."""
     targets: str = "attention"
     """Layers adapted: "attention", or "all" (convolutions too)."""
     seed: int = 0
@@ -34,5 +36,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.rows < 1 or self.rank < 1:
             raise BadInput(f"steps {self.steps}, rows {self.rows}, rank {self.rank}: each must be at least 1")
+        if not 0 <= self.noisy_share < 1:
+            raise BadInput(f"noisy_share {self.noisy_share}: use 0 or more and under 1")
         if self.targets not in ("attention", "all"):
             raise BadInput(f"targets {self.targets!r}: use 'attention' or 'all'")

@@ -80,7 +80,9 @@ def train(
     with stack.attached():
         try:
             for step in range(first, config.steps):
-                rows = _joined([rows_at(job.data, empty, config.seed, step, config.rows, config.drop_caption) for job in jobs])
+                rows = _joined(
+                    [rows_at(job.data, empty, config.seed, step, config.rows, config.drop_caption, config.noisy_share) for job in jobs]
+                )
                 losses = _losses(backbone, stack, objective, rows, each)
                 losses.sum().backward()
                 _update(adapters, optimizers, config, step)
