@@ -27,4 +27,4 @@ def test_the_recipe_makes_a_pipeline_and_a_reader(tmp_path: Path, monkeypatch: p
     run(train_denoiser, "--minutes", "0.002", "--batch", "4", "--no-compile")
     run(train_reader, "--minutes", "0.01", "--pool", "64", "--batch", "8", "--held", "32")
     assert StableDiffusionPipeline.from_pretrained(tmp_path / "base", safety_checker=None).unet.config["sample_size"] == 16
-    assert reader.load(tmp_path / "reader").card["accuracy"]
+    assert reader.load(tmp_path / "reader").card

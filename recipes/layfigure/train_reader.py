@@ -2,6 +2,7 @@
 
     python -m recipes.layfigure.train_reader --work WORK [--minutes 10]
 
+Resumable: run the same command again and it goes on from the last checkpoint.
 Writes WORK/reader/reader.safetensors, and reader.json with its accuracy on held-out dolls.
 """
 
@@ -105,7 +106,7 @@ def accuracy(net: ReaderNet, shown: Shown, pictures: Tensor) -> dict[str, float]
         x = pictures[first : first + 64].float().div(127.5).sub(1).to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             logits, _ = net(x)
-        truth = shown.words[first : first + 64]
+        truth = shown.words[first : first + len(x)]
         for i, name in enumerate(_NAMES):
             seen = truth[:, i] >= 0
             right[name][0] += int((logits[name].argmax(1) == truth[:, i])[seen].sum())
@@ -136,8 +137,14 @@ def main() -> None:
     torch.manual_seed(0)
     net = ReaderNet().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=0.02, fused=True)
-    began, step, budget = time.monotonic(), 0, args.minutes * 60
-    while (spent := time.monotonic() - began) < budget:
+    step, spent, budget, state_file = 0, 0.0, args.minutes * 60, args.work / "reader.pt"
+    if state_file.exists():
+        state = torch.load(state_file, weights_only=True)
+        net.load_state_dict(state["net"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, spent = state["step"], state["spent"]
+    while spent < budget:
+        began = time.monotonic()
         for group in optimizer.param_groups:
             group["lr"] = args.lr * min(1, (step + 1) / 100) * max(0.005, 1 - spent / budget)
         generator = torch.Generator().manual_seed(step)
@@ -152,6 +159,11 @@ def main() -> None:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         step += 1
+        spent += time.monotonic() - began
+        if step % 200 == 0:
+            part = state_file.with_suffix(".part")
+            torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent": spent}, part)
+            part.rename(state_file)
         if step % 400 == 0:
             worst = sorted(accuracy(net, held, held.pictures[:500]).items(), key=lambda kv: kv[1])[:5]
             print(step, round(loss.item(), 3), round(spent), {k: round(v, 4) for k, v in worst}, flush=True)
