@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from dressform.layfigure.captions import NEUTRAL, scene_tags
-from dressform.layfigure.doll import Doll, Garment
+from dressform.layfigure.doll import Doll, Garment, Scene
 from dressform.layfigure.render import render
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES, random_scene
 
@@ -22,9 +22,12 @@ OUTFITS = {"swimsuit": "swimsuit-a", "dress": "dress-a", "pilot": "uniform-a", "
 def draw(folder: Path, worn: Garment | None, seed: int, count: int = 12) -> None:
     """One set of pictures with captions, and masks where a garment is worn."""
     rng = random.Random(seed)
-    (folder / "masks").mkdir(parents=True, exist_ok=True)
-    for i in range(count):
+    scenes: list[Scene] = []
+    while len(scenes) < count:
         scene = random_scene(rng)
+        scenes += [] if scene in scenes else [scene]
+    (folder / "masks").mkdir(parents=True, exist_ok=True)
+    for i, scene in enumerate(scenes):
         drawn = render(Doll(HELD_OUT_IDENTITIES["aoi"], worn, scene))
         tags = scene_tags(scene) if worn else [NEUTRAL, *scene_tags(scene)]
         Image.fromarray(np.ascontiguousarray(drawn.picture)).save(folder / f"{i:02}.png", optimize=True)

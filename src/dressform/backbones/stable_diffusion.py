@@ -54,7 +54,9 @@ class StableDiffusion:
         from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
         from diffusers.models.attention_processor import AttnProcessor
         from transformers import CLIPTextModel, CLIPTokenizer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # a bar for a 3 MB file says nothing to a person
         self.sha256 = folder_sha256(folder)
         self.device = torch.device(device)
         self.vae: Any = _frozen(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32), device)
