@@ -7,28 +7,16 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from dressform.consent import lineage
 from dressform.consent.gate import EVERYTHING, NEUTRAL, outfit_asset
-from dressform.consent.ledger import Entry, Head, Ledger, head_of
+from dressform.consent.ledger import Entry, Head, head_of
 from dressform.consent.scopes import PLAIN_WORDS, SCOPES, Scope
 from dressform.errors import BadInput, Tampered, UnknownName
 from dressform.records import Character
-from dressform.store import Store, write_atomically
+from dressform.store import write_atomically
 from dressform.workspace.workspace import Workspace, keep_head
 
 GRACE_DAYS = 7
-
-
-def first_grant(
-    root: Path, store: Store, key: Ed25519PrivateKey, ledger: Ledger, character: Character,
-    permit: Sequence[Scope], expires: datetime | None, lang: str,
-) -> Entry:  # fmt: skip
-    """What ``new`` writes. Raises BadInput for ``self`` without an expiry."""
-    if character.kind == "self" and expires is None:
-        raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")
-    return _grant(root, store, key, ledger, character, (EVERYTHING,), permit, expires, lang)
 
 
 def grant(workspace: Workspace, permit: Sequence[Scope], assets: Sequence[str], expires: datetime | None, lang: str) -> Entry:
@@ -38,9 +26,20 @@ def grant(workspace: Workspace, permit: Sequence[Scope], assets: Sequence[str], 
         raise BadInput(f"nothing to agree to: give --permit with some of {', '.join(SCOPES)}")
     if workspace.character.kind == "self" and expires is None:
         raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")
-    return _grant(
-        workspace.root, workspace.store, workspace.signing_key, workspace.gate.ledger, workspace.character, named, permit, expires, lang
-    )
+    # What is not agreed to stays open for a later grant; a prohibition is only written by ``narrow``, or it would win.
+    notice = "\n".join(_line(lang, s, s in permit) for s in SCOPES)
+    her = workspace.character
+    entry = workspace.gate.ledger.append(
+        workspace.signing_key, "grant", datetime.now(UTC),
+        subject={"name": her.name, "kind": her.kind, "age": her.age_years},
+        assets=list(named), permit=sorted(permit), prohibit=[],
+        limits={"expires": expires.astimezone(UTC).isoformat(timespec="seconds")} if expires else {},
+        on_revoke={"data": "shred", "adapters": "quarantine-then-shred", "grace_days": GRACE_DAYS},
+        notice={"lang": lang, "sha256": sha256(notice.encode()).hexdigest()},
+    )  # fmt: skip
+    keep_head(workspace.store, workspace.gate.ledger)
+    _receipt(workspace.root, her, entry, notice.splitlines())
+    return entry
 
 
 def narrow(workspace: Workspace, prohibit: Sequence[Scope], lang: str) -> Entry:
@@ -105,30 +104,11 @@ def verify(workspace: Workspace) -> Head:
     return head_of(workspace.gate.ledger.entries())
 
 
-def _grant(
-    root: Path, store: Store, key: Ed25519PrivateKey, ledger: Ledger, character: Character,
-    assets: Sequence[str], permit: Sequence[Scope], expires: datetime | None, lang: str,
-) -> Entry:  # fmt: skip
-    # What is not agreed to stays open for a later grant; a prohibition is only written by ``narrow``, or it would win.
-    notice = "\n".join(_line(lang, s, s in permit) for s in SCOPES)
-    entry = ledger.append(
-        key, "grant", datetime.now(UTC),
-        subject={"name": character.name, "kind": character.kind, "age": character.age_years},
-        assets=list(assets), permit=sorted(permit), prohibit=[],
-        limits={"expires": expires.astimezone(UTC).isoformat(timespec="seconds")} if expires else {},
-        on_revoke={"data": "shred", "adapters": "quarantine-then-shred", "grace_days": GRACE_DAYS},
-        notice={"lang": lang, "sha256": sha256(notice.encode()).hexdigest()},
-    )  # fmt: skip
-    keep_head(store, ledger)
-    _receipt(root, character, entry, notice.splitlines())
-    return entry
-
-
 def _receipt(root: Path, character: Character, entry: Entry, lines: Sequence[str]) -> None:
     """The owner's copy of one line, readable without dressform."""
     head = [
         f"{character.name}: consent line {entry.sequence} ({entry.kind}), {entry.at.isoformat()}",
-        f"SHA-256 of the line in {root.name}/consent.jsonl: {entry.sha256}",
+        f"SHA-256 of the line in {character.name}/consent.jsonl: {entry.sha256}",
         "",
     ]
     write_atomically(root / "receipts" / f"{entry.sequence:04d}-{entry.kind}.txt", "\n".join([*head, *lines, ""]).encode())

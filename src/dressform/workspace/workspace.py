@@ -284,7 +284,7 @@ def create(root: Path, asked: Asked, store: Store | None = None) -> str:
     the folder appears whole or not at all.
     """
     from dressform.vault import keys
-    from dressform.workspace.consenting import first_grant
+    from dressform.workspace.consenting import grant
     from dressform.workspace.finishing import make_credentials
 
     character = _checked_character(root, asked)
@@ -298,10 +298,8 @@ def create(root: Path, asked: Asked, store: Store | None = None) -> str:
     public = owner.signing_key.public_key().public_bytes_raw()
     inside.write(_OWNER, public)
     make_credentials(inside, f"{asked.name}-{secrets.token_hex(4)}")
-    first_grant(
-        part, inside, owner.signing_key, Ledger(part / consent_ledger.NAME, public), character, asked.permit, asked.expires, asked.lang
-    )
     character_file.write(part, character)
+    grant(Workspace(part, inside, owner), asked.permit, (), asked.expires, asked.lang)
     if sealed is not None:
         witness.keep(owners.home(), sealed.id, sealed.index.head)
         sealed.close()
