@@ -14,7 +14,7 @@ def test_the_recipe_makes_a_pipeline_and_a_reader(tmp_path: Path, monkeypatch: p
     from diffusers import StableDiffusionPipeline
 
     from dressform.measure import reader
-    from recipes.layfigure import make_latents, make_tokenizer, train_denoiser, train_reader, train_vae
+    from recipes.layfigure import finish_decoder, make_latents, make_tokenizer, train_denoiser, train_reader, train_vae
 
     def run(module, *arguments: str) -> None:
         monkeypatch.setattr(sys, "argv", ["recipe", "--work", str(tmp_path), *arguments])
@@ -22,6 +22,7 @@ def test_the_recipe_makes_a_pipeline_and_a_reader(tmp_path: Path, monkeypatch: p
 
     run(make_tokenizer)
     run(train_vae, "--minutes", "0.01", "--pool", "20", "--batch", "2")
+    run(finish_decoder, "--minutes", "0.01", "--pool", "20", "--batch", "2")
     run(make_latents, "--count", "100")
     run(train_denoiser, "--minutes", "0.001", "--batch", "4", "--no-compile")
     run(train_denoiser, "--minutes", "0.002", "--batch", "4", "--no-compile")

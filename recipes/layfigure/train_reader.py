@@ -115,27 +115,38 @@ def accuracy(net: ReaderNet, shown: Shown, pictures: Tensor) -> dict[str, float]
     return {n: a / max(b, 1) for n, (a, b) in right.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--pool", type=int, default=14000)
-    parser.add_argument("--held", type=int, default=1500, help="held-out dolls to validate on")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=2e-3)
-    args = parser.parse_args()
-    halves = [args.pool // 2] * 2
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        parts = list(pool.map(draw, halves, (11, 12), (False, False)))
-        decoded = list(pool.map(through_vae, (args.work,) * 2, [part.pictures[: args.pool // 8] for part in parts]))
-    train = Shown(*(torch.cat([getattr(p, f) for p in parts]) for f in ("pictures", "words", "maps")))
-    twins = torch.cat(decoded)
-    twin_rows = torch.cat([torch.arange(len(decoded[0])), len(parts[0].pictures) + torch.arange(len(decoded[1]))])
-    held = draw(args.held, 99, True)
-    print("drawn", len(train.pictures), "decoded", len(twins), flush=True)
+@dataclass(frozen=True)
+class Material:
+    """Dolls to train on, a part of them as decoded twins (with the rows they belong to), and held-out dolls."""
 
-    torch.manual_seed(0)
-    net = ReaderNet().to(memory_format=torch.channels_last)
+    train: Shown
+    twins: Tensor
+    twin_rows: Tensor
+    held: Shown
+
+
+def material(work: Path, pool_size: int, held: int) -> Material:
+    """Draw everything, on two processes."""
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        parts = list(pool.map(draw, [pool_size // 2] * 2, (11, 12), (False, False)))
+        decoded = list(pool.map(through_vae, (work,) * 2, [part.pictures[: pool_size // 8] for part in parts]))
+    train = Shown(*(torch.cat([getattr(p, f) for p in parts]) for f in ("pictures", "words", "maps")))
+    twin_rows = torch.cat([torch.arange(len(decoded[0])), len(parts[0].pictures) + torch.arange(len(decoded[1]))])
+    return Material(train, torch.cat(decoded), twin_rows, draw(held, 99, True))
+
+
+def batch(given: Material, size: int, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(degraded pictures in -1..1, words, maps) of one step; a third of them twins."""
+    generator = torch.Generator().manual_seed(step)
+    a = torch.randint(len(given.train.pictures), (size - size // 3,), generator=generator)
+    b = torch.randint(len(given.twins), (size // 3,), generator=generator)
+    x = torch.cat([given.train.pictures[a], given.twins[b]]).float().div(127.5).sub(1)
+    rows = torch.cat([a, given.twin_rows[b]])
+    return degrade(x, generator), given.train.words[rows], given.train.maps[rows]
+
+
+def fit(net: ReaderNet, given: Material, args: argparse.Namespace) -> None:
+    """Train until ``args.minutes`` are spent, counted over all runs of this work folder."""
     optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=0.02, fused=True)
     step, spent, budget, state_file = 0, 0.0, args.minutes * 60, args.work / "reader.pt"
     if state_file.exists():
@@ -147,13 +158,7 @@ def main() -> None:
         began = time.monotonic()
         for group in optimizer.param_groups:
             group["lr"] = args.lr * min(1, (step + 1) / 100) * max(0.005, 1 - spent / budget)
-        generator = torch.Generator().manual_seed(step)
-        third = args.batch // 3
-        a = torch.randint(len(train.pictures), (args.batch - third,), generator=generator)
-        b = torch.randint(len(twins), (third,), generator=generator)
-        x = torch.cat([train.pictures[a], twins[b]]).float().div(127.5).sub(1)
-        rows = torch.cat([a, twin_rows[b]])
-        loss = loss_of(net, degrade(x, generator), train.words[rows], train.maps[rows])
+        loss = loss_of(net, *batch(given, args.batch, step))
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimizer.step()
@@ -164,17 +169,36 @@ def main() -> None:
             part = state_file.with_suffix(".part")
             torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent": spent}, part)
             part.rename(state_file)
-        if step % 400 == 0:
-            worst = sorted(accuracy(net, held, held.pictures[:500]).items(), key=lambda kv: kv[1])[:5]
+            worst = sorted(accuracy(net, given.held, given.held.pictures[:500]).items(), key=lambda kv: kv[1])[:5]
             print(step, round(loss.item(), 3), round(spent), {k: round(v, 4) for k, v in worst}, flush=True)
+
+
+def save(net: ReaderNet, card: dict[str, dict[str, float]], folder: Path) -> None:
+    """Write reader.safetensors (float16) and reader.json."""
+    folder.mkdir(exist_ok=True)
+    tensors = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in net.state_dict().items()}
+    save_file(tensors, folder / "reader.safetensors")
+    (folder / "reader.json").write_text(json.dumps({"map_side": MAP_SIDE, "labels": LABELS, "accuracy": card}, indent=1) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=25.0)
+    parser.add_argument("--pool", type=int, default=14000)
+    parser.add_argument("--held", type=int, default=1500, help="held-out dolls to validate on")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    args = parser.parse_args()
+    given = material(args.work, args.pool, args.held)
+    print("drawn", len(given.train.pictures), "decoded", len(given.twins), flush=True)
+    torch.manual_seed(0)
+    net = ReaderNet().to(memory_format=torch.channels_last)
+    fit(net, given, args)
+    held = given.held
     card = {"true renders, held out": accuracy(net, held, held.pictures),
             "through the autoencoder, held out": accuracy(net, held, through_vae(args.work, held.pictures))}  # fmt: skip
-    folder = args.work / "reader"
-    folder.mkdir(exist_ok=True)
-    save_file(
-        {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in net.state_dict().items()}, folder / "reader.safetensors"
-    )
-    (folder / "reader.json").write_text(json.dumps({"map_side": MAP_SIDE, "labels": LABELS, "accuracy": card}, indent=1) + "\n")
+    save(net, card, args.work / "reader")
     print(json.dumps(card, indent=1))
 
 

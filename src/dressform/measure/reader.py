@@ -38,28 +38,35 @@ class _Block(nn.Module):
 
 
 class ReaderNet(nn.Module):
-    """Picture [n, 3, 128, 128] in -1..1 -> one logit vector for each attribute, and label logits [n, labels, 32, 32]."""
+    """Picture [n, 3, 128, 128] in -1..1 -> one logit vector for each attribute, and label logits [n, labels, 32, 32].
+
+    Each attribute looks where it wants to (an attention map of its own over the 32 x 32 cells), so that a colour is learned
+    once and not at every place; pose and proportions are read from the coarse cells in their places.
+    """
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        w = width
+        w, seen = width, 3 * width
         self.stem = nn.Sequential(nn.Conv2d(3, w, 5, 2, 2, bias=False), nn.BatchNorm2d(w), nn.ReLU())
         self.fine = _Block(w, 2 * w, 2)
         self.middle = nn.Sequential(_Block(2 * w, 3 * w, 2), _Block(3 * w, 3 * w, 1))
         self.coarse = nn.Sequential(_Block(3 * w, 4 * w, 2), _Block(4 * w, 4 * w, 1))
-        self.squeeze = nn.Sequential(nn.Conv2d(4 * w, 48, 1), nn.ReLU(), nn.Flatten(), nn.Dropout(0.1))
-        self.heads = nn.ModuleDict({name: nn.Linear(48 * 64 + 4 * w, len(words)) for name, words in VOCABULARY.items()})
-        self.up = nn.Conv2d(2 * w + 3 * w + 4 * w, 64, 1)
-        self.map = nn.Conv2d(64, len(LABELS), 3, padding=1)
+        self.squeeze = nn.Sequential(nn.Conv2d(4 * w, 32, 1), nn.ReLU(), nn.Flatten(), nn.Dropout(0.1))
+        self.up = nn.Sequential(nn.Conv2d(2 * w + 3 * w + 4 * w, seen, 1, bias=False), nn.BatchNorm2d(seen), nn.ReLU())
+        self.map = nn.Conv2d(seen, len(LABELS), 3, padding=1)
+        self.where = nn.Conv2d(seen, len(VOCABULARY), 1)
+        self.heads = nn.ModuleDict({name: nn.Linear(32 * 64 + 4 * w + seen, len(words)) for name, words in VOCABULARY.items()})
 
     def forward(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         fine = self.fine(self.stem(x))
         middle = self.middle(fine)
         coarse = self.coarse(middle)
-        seen = torch.cat([self.squeeze(coarse), coarse.amax((2, 3))], 1)
         wide = [functional.interpolate(y, size=(MAP_SIDE, MAP_SIDE)) for y in (middle, coarse)]
-        labels = self.map(functional.relu(self.up(torch.cat([fine, *wide], 1))))
-        return {name: head(seen) for name, head in self.heads.items()}, labels
+        cells = self.up(torch.cat([fine, *wide], 1))
+        glimpses = self.where(cells).flatten(2).softmax(2) @ cells.flatten(2).transpose(1, 2)
+        placed = torch.cat([self.squeeze(coarse), coarse.amax((2, 3))], 1)
+        logits = {name: head(torch.cat([placed, glimpses[:, i]], 1)) for i, (name, head) in enumerate(self.heads.items())}
+        return logits, self.map(cells)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,176 @@
+"""The recipes that are compared. Each takes the same material, base model, rank, steps and rows, and gives what it trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from benchmarks.separation import objectives as theirs
+from benchmarks.separation.cases import Material
+from dressform.adapters.stack import Adapter
+from dressform.backbones.protocol import Backbone
+from dressform.layfigure.captions import NEUTRAL
+from dressform.records import AdapterInfo
+from dressform.train.config import TrainConfig
+from dressform.train.data import TrainingSet
+from dressform.train.draws import seed_of
+from dressform.train.loop import Job, train
+from dressform.train.objective import Objective
+from dressform.train.objectives.dressed import identity_from_dressed
+from dressform.train.objectives.outfit import outfit_on_identity
+from dressform.train.objectives.plain import plain
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What every arm shares: the settings of the identity and of each outfit."""
+
+    identity: TrainConfig
+    outfit: TrainConfig
+
+
+Words = Callable[[str | None], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Adapters, and which of them are on (and what is said) when an outfit, or None for the neutral layer, is asked for."""
+
+    adapters: Sequence[Adapter]
+    gates: Callable[[str | None], tuple[float, ...]]
+    words: Words
+
+
+Arm = Callable[[Backbone, Material, Recipe], Learned]
+
+
+def plain_material(base: Backbone, given: Material, recipe: Recipe) -> tuple[TrainingSet, Words, TrainConfig]:
+    """All pictures as one set, with trigger words, and as many picture rows in all as the other arms get."""
+    words = _words(given)
+    sets = [given.neutral.encoded(base, given.neutral.called(*words(None)))]
+    sets += [shots.encoded(base, shots.called(*words(name))) for name, shots in given.outfits.items()]
+    rows = recipe.identity.rows + recipe.outfit.rows * len(given.outfits)
+    return _together(sets), words, replace(recipe.identity, rows=rows)
+
+
+def one_plain(base: Backbone, given: Material, recipe: Recipe) -> Learned:
+    """One plain LoRA with trigger words on all pictures."""
+    data, words, config = plain_material(base, given, recipe)
+    adapter = _new(base, "plain", config)
+    train(base, [Job(adapter, data)], plain, config)
+    return Learned([adapter], lambda _asked: (1.0,), words)
+
+
+def one_outfit_plain(base: Backbone, given: Material, recipe: Recipe) -> Learned:
+    """One plain LoRA on the first outfit's pictures alone: what most people make, then asked for other clothes."""
+    name = next(iter(given.outfits))
+    shots = given.outfits[name]
+    adapter = _new(base, "plain", recipe.identity)
+    train(base, [Job(adapter, shots.encoded(base, shots.called(given.trigger, given.word(name))))], plain, recipe.identity)
+    return Learned([adapter], lambda _asked: (1.0,), _words(given))
+
+
+def apart_and_summed(base: Backbone, given: Material, recipe: Recipe) -> Learned:
+    """An identity LoRA and an outfit LoRA each, none knowing of the others, added up at generation."""
+    who = _identity_from_neutral(base, given, recipe)
+    jobs = [
+        Job(_new(base, name, recipe.outfit), shots.encoded(base, shots.called(given.word(name)))) for name, shots in given.outfits.items()
+    ]
+    train(base, jobs, plain, recipe.outfit)
+    return _composed(given, who, jobs)
+
+
+def fused_and_preserved(base: Backbone, given: Material, recipe: Recipe) -> Learned:
+    """The peers' best: the identity fused into the base, then each outfit with masked loss and output preservation."""
+    who = _identity_from_neutral(base, given, recipe)
+    jobs = _outfit_jobs(base, given, recipe, anchored=True)
+    train(base, jobs, theirs.output_preserved(1.0), recipe.outfit, who)
+    return _composed(given, who, jobs)
+
+
+def on_identity(objective: Callable[[TrainConfig], Objective], masked: bool = True) -> Arm:
+    """Identity from neutral pictures, frozen; every outfit on top of it with the objective."""
+
+    def arm(base: Backbone, given: Material, recipe: Recipe) -> Learned:
+        who = _identity_from_neutral(base, given, recipe)
+        jobs = _outfit_jobs(base, given, recipe, masked=masked)
+        train(base, jobs, objective(recipe.outfit), recipe.outfit, who)
+        return _composed(given, who, jobs)
+
+    return arm
+
+
+def dressed_only(objective: Callable[[TrainConfig], Objective], described: bool = True) -> Arm:
+    """Identity from the outfits' pictures alone with the objective, frozen; then every outfit on top of it as ever."""
+
+    def arm(base: Backbone, given: Material, recipe: Recipe) -> Learned:
+        anchor = given.anchor_words if described else NEUTRAL
+        sets = [s.encoded(base, s.called(given.trigger), anchors=s.called(anchor)) for s in given.outfits.values()]
+        who = _new(base, given.trigger, recipe.identity)
+        train(base, [Job(who, _together(sets))], objective(recipe.identity), recipe.identity)
+        jobs = _outfit_jobs(base, given, recipe)
+        train(base, jobs, outfit_on_identity(recipe.outfit.preserve), recipe.outfit, who)
+        return _composed(given, who, jobs)
+
+    return arm
+
+
+ARMS: dict[str, Arm] = {
+    "one plain LoRA": one_plain,
+    "apart, summed": apart_and_summed,
+    "fused, preserved": fused_and_preserved,
+    "ours, neutral": on_identity(lambda c: outfit_on_identity(c.preserve)),
+    "ours, dressed only": dressed_only(lambda c: identity_from_dressed(c.anchor)),
+    "swimsuit plain": one_outfit_plain,
+}
+"""The arms of the comparison, by the names of the tables."""
+
+ABLATIONS: dict[str, Arm] = {
+    "neutral, nothing preserved": on_identity(lambda _c: theirs.masked_on_identity),
+    "neutral, no mask": on_identity(lambda _c: theirs.plain_on_identity),
+    "dressed, no anchor": dressed_only(lambda _c: theirs.masked_identity_alone),
+    "dressed, no mask": dressed_only(lambda _c: plain),
+    "dressed, anchor without her": dressed_only(lambda c: identity_from_dressed(c.anchor), described=False),
+}
+"""Ours with one ingredient left out."""
+
+
+def _identity_from_neutral(base: Backbone, given: Material, recipe: Recipe) -> Adapter:
+    who = _new(base, given.trigger, recipe.identity)
+    train(base, [Job(who, given.neutral.encoded(base, given.neutral.called(given.trigger, NEUTRAL)))], plain, recipe.identity)
+    return who
+
+
+def _outfit_jobs(base: Backbone, given: Material, recipe: Recipe, masked: bool = True, anchored: bool = False) -> list[Job]:
+    jobs = []
+    for name, shots in given.outfits.items():
+        anchors = shots.called(given.trigger) if anchored else None
+        data = shots.encoded(base, shots.called(given.trigger, given.word(name)), masked, anchors)
+        jobs.append(Job(_new(base, name, recipe.outfit), data))
+    return jobs
+
+
+def _composed(given: Material, who: Adapter, jobs: Sequence[Job]) -> Learned:
+    names = list(given.outfits)
+    return Learned(
+        [who, *(job.adapter for job in jobs)],
+        lambda asked: (1.0, *(float(name == asked) for name in names)),
+        _words(given),
+    )
+
+
+def _words(given: Material) -> Words:
+    """What is said of her: her word, and an outfit's word or "neutral layer". The same for every arm, to learn and to ask."""
+    return lambda asked: (given.trigger, NEUTRAL) if asked is None else (given.trigger, given.word(asked))
+
+
+def _together(sets: Sequence[TrainingSet]) -> TrainingSet:
+    ids = tuple(i for part in sets for i in part.ids)
+    return TrainingSet(ids, *(torch.cat([getattr(part, name) for part in sets]) for name in ("latents", "text", "masks", "anchor")))
+
+
+def _new(base: Backbone, name: str, config: TrainConfig) -> Adapter:
+    info = AdapterInfo("outfit", name, name, config.rank, config.alpha, config.targets, base.sha256)
+    return Adapter(info, base.target_layers(config.targets), seed_of(config.seed, "adapter", 0, name))

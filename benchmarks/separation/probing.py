@@ -1,0 +1,75 @@
+"""What a trained arm draws when asked for each outfit, for the neutral layer, and for garments that only the base model knows."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.separation.arms import Learned
+from benchmarks.separation.cases import Case, worn_words
+from dressform.adapters.stack import AdapterStack
+from dressform.backbones.protocol import Backbone
+from dressform.dress.sampler import Row, SampleConfig, draw
+from dressform.layfigure.captions import garment_tag, scene_tags
+from dressform.layfigure.doll import Garment, Scene
+from dressform.layfigure.world import random_scene
+from dressform.measure.reader import Reader
+from dressform.measure.separation import NEUTRAL, Probe, Truth, burned_in, identity_right, outfit_right, scene_right
+from dressform.train.draws import seed_of
+
+EVALUATION = 1_000_000
+"""Added to a case's seed for everything that is drawn to be judged, so that no training draw is met again."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One judged picture. ``group`` is "neutral", "outfit" or "base garment"; ``appeared`` is the burnt-in outfit or ""."""
+
+    group: str
+    asked: str
+    appeared: str
+    outfit: bool
+    identity: bool
+    scene: bool
+
+
+@dataclass(frozen=True)
+class _Ask:
+    group: str
+    outfit: str | None
+    worn: Garment | None
+    scene: Scene
+
+    @property
+    def name(self) -> str:
+        return self.worn.kind if self.worn else self.outfit or NEUTRAL
+
+
+def probe(base: Backbone, reader: Reader, case: Case, learned: Learned, each: int) -> list[Outcome]:
+    """``each`` pictures of every outfit, as many of the neutral layer, and as many of the base model's garments together."""
+    rng = random.Random(f"{case.who}/probes/{case.seed + EVALUATION}")
+    asked = [_Ask("neutral", None, None, random_scene(rng)) for _ in range(each)]
+    asked += [_Ask("outfit", name, None, random_scene(rng)) for name in case.wardrobe for _ in range(each)]
+    asked += [_Ask("base garment", None, case.base_garments[i % len(case.base_garments)], random_scene(rng)) for i in range(each)]
+    rows = [_row(a, learned, seed_of(case.seed + EVALUATION, "probe", i) % 2**31) for i, a in enumerate(asked)]
+    with AdapterStack(base.target_layers(learned.adapters[0].info.targets), learned.adapters).attached() as stack:
+        drawn = draw(base, stack, rows, SampleConfig(batch=32))
+    return [_judged(case.truth, a, r) for a, r in zip(asked, reader.read(drawn), strict=True)]
+
+
+def _row(asked: _Ask, learned: Learned, seed: int) -> Row:
+    words: Sequence[str] = learned.words(asked.outfit)
+    if asked.worn is not None:
+        words = [*(w for w in words if w != garment_tag(None)), garment_tag(asked.worn)]
+    return Row(", ".join([*words, *scene_tags(asked.scene)]), seed, learned.gates(asked.outfit))
+
+
+def _judged(truth: Truth, asked: _Ask, reading) -> Outcome:  # type: ignore[no-untyped-def]
+    if asked.worn is not None:
+        truth = Truth(truth.identity, {**truth.outfits, asked.worn.kind: worn_words(asked.worn)})
+    scene = {"view": asked.scene.view, "pose": asked.scene.pose, "background": asked.scene.background}
+    one = Probe(asked.name, scene, reading)
+    return Outcome(
+        asked.group, asked.name, burned_in(one, truth) or "", outfit_right(one, truth), identity_right(one, truth), scene_right(one)
+    )

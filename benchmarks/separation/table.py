@@ -1,0 +1,46 @@
+"""The outcomes of many runs as figures, and the figures as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from benchmarks.separation.probing import Outcome
+from dressform.measure.statistics import share
+from dressform.records import Figure
+
+COLUMNS = ("burn_in", "outfit_fidelity", "identity_fidelity", "identity_alone", "identity_base_garments", "conformity", "prompt_fidelity")
+
+
+def figures(outcomes: Iterable[Outcome]) -> dict[str, Figure]:
+    """The benchmark's figures over all given outcomes; intervals take the pictures as independent."""
+    every = list(outcomes)
+    groups = {name: [o for o in every if o.group == name] for name in ("neutral", "outfit", "base garment")}
+    return {
+        "burn_in": share(bool(o.appeared) for o in every),
+        "burn_in_neutral": share(bool(o.appeared) for o in groups["neutral"]),
+        "burn_in_outfits": share(bool(o.appeared) for o in groups["outfit"]),
+        "burn_in_base_garments": share(bool(o.appeared) for o in groups["base garment"]),
+        "outfit_fidelity": share(o.outfit for o in groups["outfit"]),
+        "identity_fidelity": share(o.identity for o in groups["outfit"]),
+        "identity_alone": share(o.identity for o in groups["neutral"]),
+        "identity_base_garments": share(o.identity for o in groups["base garment"]),
+        "conformity": share(o.outfit and o.identity and o.scene for o in groups["outfit"]),
+        "prompt_fidelity": share(o.scene for o in every),
+    }
+
+
+def matrix(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Figure]]:
+    """asked -> appeared -> share of burn-in."""
+    every = list(outcomes)
+    appeared = sorted({o.appeared for o in every} - {""})
+    rows = {asked: [o for o in every if o.asked == asked] for asked in dict.fromkeys(o.asked for o in every)}
+    return {asked: {name: share(o.appeared == name for o in own) for name in appeared} for asked, own in rows.items()}
+
+
+def markdown(rows: dict[str, dict[str, Figure]], columns: Sequence[str] = COLUMNS) -> str:
+    """One line for each arm: share, interval and n of the first column's figure."""
+    lines = ["| arm | " + " | ".join(c.replace("_", " ") for c in columns) + " | n |", "|---|" + "---|" * (len(columns) + 1)]
+    for name, found in rows.items():
+        cells = [f"{found[c].value:.1%} ({found[c].low:.1%} to {found[c].high:.1%})" if found[c].n else "-" for c in columns]
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {found[columns[0]].n} |")
+    return "\n".join(lines)
