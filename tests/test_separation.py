@@ -4,7 +4,8 @@ import pytest
 
 from dressform.layfigure.canvas import GARMENT, LABELS, SKIN
 from dressform.measure.reader import Reading, usual
-from dressform.measure.separation import Probe, Truth, burned_in, figures, matrix
+from dressform.measure.report import advice, page
+from dressform.measure.separation import Probe, Truth, burned_in, figures, matrix, mistakes
 from dressform.measure.statistics import share
 
 WHO = {"skin": "tan", "hair_colour": "red", "hair_style": "bob", "ears": "cat", "build": "slim", "height": "tall"}
@@ -74,3 +75,27 @@ def test_wilson_interval() -> None:
 def test_usual_takes_the_majority() -> None:
     seen = [reading(hair_colour=c) for c in ("red", "blue", "red")]
     assert usual(seen, ["hair_colour"]) == {"hair_colour": "red"}
+
+
+def test_mistakes_name_what_was_wanted_and_what_was_read() -> None:
+    assert mistakes(probe("dress", **RED), TRUTH) == {}
+    assert mistakes(probe("dress", **{**RED, "colour": "blue"}, view="back"), TRUTH) == {
+        "colour": ("red", "blue"),
+        "view": ("front", "back"),
+    }
+
+
+def test_every_failing_cell_of_the_matrix_has_its_advice() -> None:
+    leaking = [probe("coat", **BLUE), probe("coat", **RED), probe("neutral", **RED), probe("dress", **RED)]
+    lines = advice(figures(leaking, TRUTH), matrix(leaking, TRUTH))
+    assert [line for line in lines if "dress shows where coat was asked for (50% of 2)" in line]
+    assert [line for line in lines if "Asked for the neutral layer, dress shows" in line]
+    well = [probe("coat", **BLUE), probe("neutral", **NEUTRAL)]
+    assert advice(figures(well, TRUTH), matrix(well, TRUTH)) == []
+
+
+def test_the_report_escapes_what_people_wrote() -> None:
+    found = [probe("dress", **RED)]
+    truth = Truth(WHO, {"dress": RED, "<b>": BLUE})
+    text = page("<i>her", figures(found, truth), matrix(found, truth), {"true renders": {"skin": 0.99}}, {})
+    assert "<b>" not in text and "&lt;b&gt;" in text and "<i>" not in text and "http" not in text

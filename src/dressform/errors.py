@@ -6,6 +6,7 @@
     │   └── Mismatch        two things that must belong together do not (an adapter and a base model)
     ├── Refused             what was asked is against the rules of the house (age, consent, dressed output)
     ├── NotReady            a step is missing that must come first (train before dress)
+    ├── Failed              a check that was asked for did not pass
     └── StoreError          a file could not be written or read (disk full, damaged)
         ├── Locked          no key at hand opens the vault
         └── Tampered        what lies on the disk is not what was written
@@ -47,6 +48,10 @@ class Refused(DressformError):
 
 class NotReady(DressformError):
     """A step that must come first is missing."""
+
+
+class Failed(DressformError):
+    """A check that was asked for did not pass; everything it found is written down."""
 
 
 class StoreError(DressformError):

@@ -9,6 +9,7 @@ import typer
 
 from dressform.cli import output
 from dressform.cli.opening import opened
+from dressform.errors import Failed
 
 NEEDS_ARGUMENTS = True
 
@@ -19,6 +20,7 @@ def command(
     seed: Annotated[int, typer.Option(help="Seed of the probes.")] = 1,
     steps: Annotated[int, typer.Option(help="Sampling steps.")] = 20,
     json: Annotated[Path | None, typer.Option(help="Write the figures to this file too.")] = None,
+    fail_above: Annotated[float | None, typer.Option(help="Exit with 1 where burn-in is above this share.", min=0, max=1)] = None,
 ) -> None:
     from dressform.dress.sampler import SampleConfig
     from dressform.workspace import measuring
@@ -33,3 +35,9 @@ def command(
         output.note(f"reader, {kind}: right in {accuracy[worst]:.1%} or more for each attribute (least: {worst.replace('_', ' ')})")
     measuring.write_json(found, report)
     output.say(str(report))
+    written = workspace.reports / "measure.html"
+    measuring.write_page(found, f"{workspace.character.name}: measured", written)
+    output.say(str(written))
+    burn_in = found.figures["burn_in"].value
+    if fail_above is not None and burn_in > fail_above:
+        raise Failed(f"burn-in is {burn_in:.1%}, above {fail_above:.1%}: see what to do in {written}")

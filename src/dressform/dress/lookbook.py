@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from dressform import paper
 
 _PAPER, _INK, _FAINT = (250, 247, 242), (58, 48, 52), (150, 138, 140)
 
@@ -34,43 +34,16 @@ def sheet(cells: Mapping[tuple[str, str], np.ndarray], rows: Sequence[str], colu
 
 
 def page(cells: Mapping[tuple[str, str], np.ndarray], rows: Sequence[str], columns: Sequence[str], title: str) -> str:
-    """The same as an HTML page with the pictures inside it: one file, no script, nothing fetched."""
+    """The same as an HTML page with the pictures inside it."""
     head = "".join(f"<th scope=col>{html.escape(c)}</th>" for c in columns)
     body = "".join(
         f"<tr><th scope=row>{html.escape(r)}</th>"
-        + "".join(f'<td><img alt="{html.escape(r)}, {html.escape(c)}" src="{_data(cells[r, c])}"></td>' for c in columns)
+        + "".join(f"<td>{paper.picture(cells[r, c], f'{r}, {c}')}</td>" for c in columns)
         + "</tr>"
         for r in rows
     )
-    return _PAGE.format(title=html.escape(title), head=head, body=body)
-
-
-def _data(pixels: np.ndarray) -> str:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+    return paper.page(title, f'<div class="scroll"><table><tr><td></td>{head}</tr>{body}</table></div>')
 
 
 def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ --paper:#faf7f2; --ink:#3a3034; --faint:#96898c; --line:#e6ded6 }}
-@media (prefers-color-scheme: dark) {{ :root {{ --paper:#211d20; --ink:#efe8e2; --faint:#a2979a; --line:#3a3338 }} }}
-body {{ margin:0 auto; padding:2.5rem 1.5rem 4rem; max-width:72rem; background:var(--paper); color:var(--ink);
-  font:16px/1.5 ui-sans-serif, system-ui, sans-serif }}
-h1 {{ font-weight:600; letter-spacing:.01em; margin:0 0 1.5rem }}
-.scroll {{ overflow-x:auto }}
-table {{ border-collapse:separate; border-spacing:.75rem }}
-th[scope=col] {{ color:var(--faint); font-weight:500 }}
-th[scope=row] {{ text-align:right; font-weight:500; padding-right:.5rem }}
-img {{ display:block; width:clamp(96px, 14vw, 192px); aspect-ratio:1; border-radius:10px; border:1px solid var(--line) }}
-</style>
-<h1>{title}</h1>
-<div class="scroll"><table><tr><td></td>{head}</tr>{body}</table></div>
-</html>
-"""

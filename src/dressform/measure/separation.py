@@ -42,6 +42,14 @@ def right(reading: Reading, wanted: Mapping[str, str], names: Sequence[str]) -> 
     return all(reading.words.get(n) == wanted[n] for n in names if n in wanted and reading.shows(n))
 
 
+def mistakes(probe: Probe, truth: Truth) -> dict[str, tuple[str, str]]:
+    """Attribute -> (wanted, read) for all that shows and is not as asked."""
+    wanted = {**truth.identity, **truth.outfits.get(probe.asked, {}), **probe.scene}
+    names = [n for n in (*GARMENT_WORDS, *IDENTITY_WORDS, *SCENE_WORDS) if n in wanted and probe.reading.shows(n)]
+    read = probe.reading.words
+    return {n: (wanted[n], read.get(n, "none")) for n in names if read.get(n) != wanted[n]}
+
+
 def identity_right(probe: Probe, truth: Truth) -> bool:
     return right(probe.reading, truth.identity, IDENTITY_WORDS)
 

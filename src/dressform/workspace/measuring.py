@@ -7,8 +7,8 @@ reader can read. Probe pictures stay in memory: those of the neutral layer are n
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -17,7 +17,8 @@ from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import NotReady
 from dressform.layfigure.doll import BACKGROUNDS, POSES, VIEWS
 from dressform.measure import reader as reading
-from dressform.measure.separation import GARMENT_WORDS, IDENTITY_WORDS, NEUTRAL, Probe, Truth, figures, matrix
+from dressform.measure.report import Example, Examples, page
+from dressform.measure.separation import GARMENT_WORDS, IDENTITY_WORDS, NEUTRAL, Probe, Truth, figures, matrix, mistakes
 from dressform.records import Figure
 from dressform.store import write_atomically
 from dressform.train.draws import generator, seed_of
@@ -30,13 +31,15 @@ from dressform.workspace.workspace import Workspace, asset_of
 class Measured:
     """Figures by name, the matrix asked x appeared, what was right, and how far the reader itself can be trusted.
 
-    ``reader`` is its accuracy for each attribute on held-out dolls, by kind of picture.
+    ``reader`` is its accuracy for each attribute on held-out dolls, by kind of picture. ``examples`` are the best and the
+    worst probes of each outfit; one that came out undressed is counted and not kept.
     """
 
     figures: dict[str, Figure]
     matrix: dict[str, dict[str, Figure]]
     truth: Truth
     reader: dict[str, dict[str, float]]
+    examples: dict[str, Examples] = field(default_factory=dict)
 
 
 def measure(
@@ -60,7 +63,7 @@ def measure(
         drawn = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
     workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], ())
     probes = [Probe(a, s, r) for a, s, r in zip(asked, scenes, reader.read(drawn), strict=True)]
-    return Measured(figures(probes, truth), matrix(probes, truth), truth, reader.card)
+    return Measured(figures(probes, truth), matrix(probes, truth), truth, reader.card, _examples(names, probes, drawn, truth))
 
 
 def to_json(measured: Measured) -> str:
@@ -79,6 +82,27 @@ def to_json(measured: Measured) -> str:
 def write_json(measured: Measured, file: Path) -> None:
     """Write the report in one piece."""
     write_atomically(file, to_json(measured).encode() + b"\n")
+
+
+def write_page(measured: Measured, title: str, file: Path) -> None:
+    """Write the same, with examples and what to do, as a page that opens from disk."""
+    text = page(title, measured.figures, measured.matrix, measured.reader, measured.examples)
+    write_atomically(file, text.encode())
+
+
+def _examples(names: Sequence[str], probes: Sequence[Probe], drawn: torch.Tensor, truth: Truth) -> dict[str, Examples]:
+    """The two best and the four worst of each outfit, in dressed pictures only."""
+    found = {}
+    for name in names:
+        own = [i for i, p in enumerate(probes) if p.asked == name and p.reading.words["kind"] != NEUTRAL]
+        ranked = sorted(own, key=lambda i: len(mistakes(probes[i], truth)))
+        shown = [Example(drawn[i].permute(1, 2, 0).numpy(), _in_words(mistakes(probes[i], truth))) for i in ranked]
+        found[name] = Examples([e for e in shown if not e.wrong][:2], [e for e in shown if e.wrong][::-1][:4])
+    return found
+
+
+def _in_words(wrong: Mapping[str, tuple[str, str]]) -> str:
+    return "; ".join(f"{name.replace('_', ' ')} {seen}, not {wanted}" for name, (wanted, seen) in wrong.items())
 
 
 def _row(workspace: Workspace, names: list[str], asked: str, scene: dict[str, str], seed: int) -> Row:
