@@ -175,10 +175,96 @@ def preview(model: Both, work: Path, scaling: float, step: int) -> None:
     sheet.save(work / f"preview-{step:05d}.png")
 
 
+@dataclass
+class Run:
+    """A training as it stands: the model, its moving average, the optimizer, steps done and seconds spent over all runs."""
+
+    model: Both
+    average: Both
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    spent: float = 0.0
+
+    def load(self, file: Path) -> None:
+        """Go on from a checkpoint, where there is one."""
+        if file.exists():
+            state = torch.load(file, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.spent = state["step"], state["spent"]
+
+    def save(self, file: Path) -> None:
+        part = file.with_suffix(".part")
+        state = {"model": self.model.state_dict(), "average": self.average.state_dict(), "optimizer": self.optimizer.state_dict()}
+        torch.save(state | {"step": self.step, "spent": self.spent}, part)
+        part.rename(file)
+
+    def update(self) -> None:
+        """One optimizer step from the gradients, and the average after it."""
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        decay = min(0.999, (self.step + 1) / (self.step + 20))
+        torch._foreach_lerp_(list(self.average.parameters()), [p.data for p in self.model.parameters()], 1 - decay)
+        self.step += 1
+
+
+def begin(tokenizer: CLIPTokenizer, device: str, lr: float, start: Path | None) -> Run:
+    """New weights, or those of a pipeline folder; always the same ones for the same folder."""
+    torch.manual_seed(0)
+    model = Both(tokenizer)
+    if start:
+        model.unet.load_state_dict(UNet2DConditionModel.from_pretrained(start / "unet").state_dict(), strict=False)
+        if (start / "text_encoder").exists():
+            model.text.load_state_dict(CLIPTextModel.from_pretrained(start / "text_encoder").state_dict())
+    model = model.to(device)
+    model.unet.set_attn_processor(AttnProcessor())  # plain matrix products: twice as fast as SDPA's backward on a CPU
+    groups = [{"params": model.unet.parameters(), "share": 1.0}, {"params": model.text.parameters(), "share": 0.4}]
+    optimizer = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
+    return Run(model, copy.deepcopy(model).requires_grad_(False), optimizer)
+
+
+def batch(data: Data, tokenizer: CLIPTokenizer, scaling: float, size: int, step: int) -> tuple[Tensor, ...]:
+    """(x0, noise, t, token ids, weight) of one step, derived from its number alone."""
+    rng, generator = random.Random(step), torch.Generator().manual_seed(step)
+    rows = torch.randint(len(data.dolls), (size,), generator=generator)
+    captions = ["" if rng.random() < 0.08 else training_caption(data.dolls[i], rng) for i in rows.tolist()]
+    ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    x0 = (data.latents[rows].float() * scaling).to(memory_format=torch.channels_last)
+    noise = torch.randn(x0.shape, generator=generator).to(memory_format=torch.channels_last)
+    return x0, noise, timesteps(size, generator), ids, 0.5 + 1.5 * data.figures[rows, None].float()
+
+
+def fit(run: Run, data: Data, tokenizer: CLIPTokenizer, scaling: float, args: argparse.Namespace) -> None:
+    """Train until ``args.minutes`` are spent, with a checkpoint every five minutes."""
+    alpha_bar = DDIMScheduler(**SCHEDULER).alphas_cumprod.to(args.device)
+    budget, last_save, losses = args.minutes * 60, time.monotonic(), []
+    while run.spent < budget:
+        began = time.monotonic()
+        for group in run.optimizer.param_groups:
+            group["lr"] = group["share"] * lr_at(run.spent / budget, run.step, args.lr)
+        x0, noise, t, ids, weight = (part.to(args.device) for part in batch(data, tokenizer, scaling, args.batch, run.step))
+        loss = loss_of(run.model, x0, noise, t, alpha_bar, ids, weight)
+        loss.backward()
+        run.update()
+        losses.append(loss.detach())
+        if run.step % 50 == 0:
+            mean = torch.stack(losses).mean().item()
+            losses.clear()
+            log.append(args.work / "denoiser.jsonl", step=run.step, loss=round(mean, 5), seconds=round(run.spent, 1))
+        run.spent += min(time.monotonic() - began, 30.0)
+        if time.monotonic() - last_save > 300 or run.spent >= budget:
+            run.save(args.work / "denoiser.pt")
+            last_save = time.monotonic()
+        if run.step % args.preview_every_steps == 0:
+            preview(run.average, args.work, scaling, run.step)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=70.0)
+    parser.add_argument("--minutes", type=float, default=120.0)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--preview-every-steps", type=int, default=700)
@@ -186,73 +272,18 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="a pipeline folder to start from instead of random weights")
     parser.add_argument("--no-compile", action="store_true")
     args = parser.parse_args()
-    work, device = args.work, args.device
-
-    torch.manual_seed(0)
-    tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
-    model = Both(tokenizer)
-    if args.start:
-        model.unet.load_state_dict(UNet2DConditionModel.from_pretrained(args.start / "unet").state_dict(), strict=False)
-        if (args.start / "text_encoder").exists():
-            model.text.load_state_dict(CLIPTextModel.from_pretrained(args.start / "text_encoder").state_dict())
-    model = model.to(device)
-    model.unet.set_attn_processor(AttnProcessor())  # plain matrix products: twice as fast as SDPA's backward on a CPU
-    average = copy.deepcopy(model).requires_grad_(False)
-    groups = [{"params": model.unet.parameters(), "share": 1.0}, {"params": model.text.parameters(), "share": 0.4}]
-    optimizer = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
-    data = read_data(work)
+    tokenizer = CLIPTokenizer.from_pretrained(args.work / "tokenizer")
+    run = begin(tokenizer, args.device, args.lr, args.start)
+    run.load(args.work / "denoiser.pt")
+    data = read_data(args.work)
     scaling = 1.0 / data.latents[:4096].float().std().item()
-    alpha_bar = DDIMScheduler(**SCHEDULER).alphas_cumprod.to(device)
-    step, spent = 0, 0.0
-    state_file = work / "denoiser.pt"
-    if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, spent = state["step"], state["spent"]
     if not args.no_compile:
-        compile_blocks(model.unet)
-    print("parameters", sum(p.numel() for p in model.parameters()), "pictures", len(data.dolls), "from step", step, flush=True)
-
-    budget, last_save, losses = args.minutes * 60, time.monotonic(), []
-    while spent < budget:
-        began = time.monotonic()
-        for group in optimizer.param_groups:
-            group["lr"] = group["share"] * lr_at(spent / budget, step, args.lr)
-        rng, generator = random.Random(step), torch.Generator().manual_seed(step)
-        rows = torch.randint(len(data.dolls), (args.batch,), generator=generator)
-        captions = ["" if rng.random() < 0.08 else training_caption(data.dolls[i], rng) for i in rows.tolist()]
-        ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        x0 = (data.latents[rows].float() * scaling).to(memory_format=torch.channels_last)
-        noise = torch.randn(x0.shape, generator=generator).to(memory_format=torch.channels_last)
-        t = timesteps(args.batch, generator)
-        weight = 0.5 + 1.5 * data.figures[rows, None].float()
-        loss = loss_of(model, x0.to(device), noise.to(device), t.to(device), alpha_bar, ids.to(device), weight.to(device))
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        decay = min(0.999, (step + 1) / (step + 20))
-        torch._foreach_lerp_(list(average.parameters()), [p.data for p in model.parameters()], 1 - decay)
-        step += 1
-        losses.append(loss.detach())
-        if step % 50 == 0:
-            mean = torch.stack(losses).mean().item()
-            losses.clear()
-            log.append(work / "denoiser.jsonl", step=step, loss=round(mean, 5), seconds=round(spent, 1))
-        spent += min(time.monotonic() - began, 30.0)
-        if time.monotonic() - last_save > 300 or spent >= budget:
-            part = state_file.with_suffix(".part")
-            torch.save({"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(),
-                        "step": step, "spent": spent}, part)  # fmt: skip
-            part.rename(state_file)
-            last_save = time.monotonic()
-        if step % args.preview_every_steps == 0:
-            preview(average, work, scaling, step)
-    folder(average, work, scaling)
-    preview(average, work, scaling, step)
-    print("steps", step, "seconds", round(spent), "scaling", math.floor(scaling * 1e5) / 1e5)
+        compile_blocks(run.model.unet)
+    print("parameters", sum(p.numel() for p in run.model.parameters()), "pictures", len(data.dolls), "from step", run.step, flush=True)
+    fit(run, data, tokenizer, scaling, args)
+    folder(run.average, args.work, scaling)
+    preview(run.average, args.work, scaling, run.step)
+    print("steps", run.step, "seconds", round(run.spent), "scaling", math.floor(scaling * 1e5) / 1e5)
 
 
 if __name__ == "__main__":
