@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,3 +76,9 @@ def test_a_mark_under_a_coat_is_not_visible_but_on_the_bare_mannequin_it_is() ->
     assert "mark" in visible(bare, render(bare)) and "mark" not in visible(coat, render(coat))
     from_behind = Doll(AOI, None, Scene("back"))
     assert "eyes" not in visible(from_behind, render(from_behind))
+
+
+def test_a_ponytail_is_not_visible_from_the_front_where_short_hair_looks_the_same() -> None:
+    for view, shows in (("front", False), ("side", True), ("back", True)):
+        doll = Doll(replace(AOI, hair_style="ponytail"), None, Scene(view))
+        assert ("hair_style" in visible(doll, render(doll))) == shows, view

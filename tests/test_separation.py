@@ -3,26 +3,31 @@ from __future__ import annotations
 import pytest
 
 from dressform.layfigure.canvas import GARMENT, LABELS, SKIN
+from dressform.layfigure.doll import VOCABULARY
 from dressform.measure.reader import Reading, usual
 from dressform.measure.report import advice, page
 from dressform.measure.separation import Probe, Truth, burned_in, figures, matrix, mistakes
 from dressform.measure.statistics import share
 
-WHO = {"skin": "tan", "hair_colour": "red", "hair_style": "bob", "ears": "cat", "build": "slim", "height": "tall"}
+WHO = {
+    "skin": "tan", "hair_colour": "red", "hair_style": "bob", "ears": "cat", "eyes": "green",
+    "build": "slim", "height": "tall", "head": "small", "mark": "none",
+}  # fmt: skip
 RED = {"kind": "dress", "colour": "red", "second": "white", "pattern": "striped"}
 BLUE = {"kind": "coat", "colour": "blue", "second": "black", "pattern": "plain"}
 TRUTH = Truth(WHO, {"dress": RED, "coat": BLUE})
+EVERYTHING = frozenset(VOCABULARY)
 SCENE = {"view": "front", "pose": "waving", "background": "white"}
 
 
-def reading(garment: int = 40, skin_cells: int = 20, **words: str) -> Reading:
+def reading(garment: int = 40, **words: str) -> Reading:
     cells = [0] * len(LABELS)
-    cells[SKIN], cells[GARMENT] = skin_cells, garment
+    cells[SKIN], cells[GARMENT] = 20, garment
     return Reading({**WHO, **SCENE, **words}, tuple(cells))
 
 
 def probe(asked: str, **words) -> Probe:
-    return Probe(asked, SCENE, reading(**words))
+    return Probe(asked, SCENE, reading(**words), EVERYTHING)
 
 
 NEUTRAL = {"kind": "neutral", "garment": 0}
@@ -46,7 +51,7 @@ def test_burn_in_is_a_garment_or_its_colour_that_was_not_asked_for(one: Probe, a
 
 
 def test_the_five_figures() -> None:
-    wrong_hair = Probe("dress", SCENE, reading(**{**RED, "hair_colour": "blue"}))
+    wrong_hair = probe("dress", **{**RED, "hair_colour": "blue"})
     probes = [probe("dress", **RED), wrong_hair, probe("coat", **RED), probe("neutral", **NEUTRAL)]
     found = {name: (f.value, f.n) for name, f in figures(probes, TRUTH).items()}
     assert found == {
@@ -59,9 +64,16 @@ def test_the_five_figures() -> None:
     assert matrix(probes, TRUTH)["coat"]["dress"].value == 1.0
 
 
-def test_what_does_not_show_is_not_judged() -> None:
-    armoured = Probe("dress", SCENE, reading(skin_cells=1, **{**RED, "skin": "blue"}))
-    assert figures([armoured], TRUTH)["identity_fidelity"].value == 1.0
+def test_what_would_not_show_is_not_judged() -> None:
+    unseen = Probe("dress", SCENE, reading(**{**RED, "skin": "blue"}), EVERYTHING - {"skin"})
+    assert figures([unseen], TRUTH)["identity_fidelity"].value == 1.0
+    assert figures([probe("dress", **{**RED, "skin": "blue"})], TRUTH)["identity_fidelity"].value == 0.0
+
+
+def test_a_true_picture_of_her_says_what_would_show() -> None:
+    assert "eyes" in TRUTH.visible("dress", SCENE)
+    behind = TRUTH.visible("neutral", {**SCENE, "view": "back"})
+    assert "eyes" not in behind and "colour" not in behind and "skin" in behind
 
 
 def test_wilson_interval() -> None:
@@ -78,8 +90,9 @@ def test_usual_takes_the_majority() -> None:
 
 
 def test_mistakes_name_what_was_wanted_and_what_was_read() -> None:
-    assert mistakes(probe("dress", **RED), TRUTH) == {}
-    assert mistakes(probe("dress", **{**RED, "colour": "blue"}, view="back"), TRUTH) == {
+    names = ("colour", "view")
+    assert mistakes(probe("dress", **RED), TRUTH, names) == {}
+    assert mistakes(probe("dress", **{**RED, "colour": "blue"}, view="back"), TRUTH, names) == {
         "colour": ("red", "blue"),
         "view": ("front", "back"),
     }

@@ -69,7 +69,7 @@ def _judged(truth: Truth, asked: _Ask, reading) -> Outcome:  # type: ignore[no-u
     if asked.worn is not None:
         truth = Truth(truth.identity, {**truth.outfits, asked.worn.kind: worn_words(asked.worn)})
     scene = {"view": asked.scene.view, "pose": asked.scene.pose, "background": asked.scene.background}
-    one = Probe(asked.name, scene, reading)
+    one = Probe(asked.name, scene, reading, truth.visible(asked.name, scene))
     return Outcome(
-        asked.group, asked.name, burned_in(one, truth) or "", outfit_right(one, truth), identity_right(one, truth), scene_right(one)
+        asked.group, asked.name, burned_in(one, truth) or "", outfit_right(one, truth), identity_right(one, truth), scene_right(one, truth)
     )

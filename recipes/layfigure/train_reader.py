@@ -126,13 +126,18 @@ class Material:
 
 
 def material(work: Path, pool_size: int, held: int) -> Material:
-    """Draw everything, on two processes."""
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        parts = list(pool.map(draw, [pool_size // 2] * 2, (11, 12), (False, False)))
-        decoded = list(pool.map(through_vae, (work,) * 2, [part.pictures[: pool_size // 8] for part in parts]))
-    train = Shown(*(torch.cat([getattr(p, f) for p in parts]) for f in ("pictures", "words", "maps")))
-    twin_rows = torch.cat([torch.arange(len(decoded[0])), len(parts[0].pictures) + torch.arange(len(decoded[1]))])
-    return Material(train, torch.cat(decoded), twin_rows, draw(held, 99, True))
+    """Draw everything on two processes, or read what was drawn before from WORK/reader-dolls-*.pt."""
+    kept = work / f"reader-dolls-{pool_size}-{held}.pt"
+    if not kept.exists():
+        with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+            parts = list(pool.map(draw, [pool_size // 2] * 2, (11, 12), (False, False)))
+            decoded = list(pool.map(through_vae, (work,) * 2, [part.pictures[: pool_size // 8] for part in parts]))
+        train = [torch.cat([getattr(p, f) for p in parts]) for f in ("pictures", "words", "maps")]
+        twin_rows = torch.cat([torch.arange(len(decoded[0])), len(parts[0].pictures) + torch.arange(len(decoded[1]))])
+        validation = draw(held, 99, True)
+        torch.save([*train, torch.cat(decoded), twin_rows, validation.pictures, validation.words, validation.maps], kept)
+    tensors = torch.load(kept, weights_only=True)
+    return Material(Shown(*tensors[:3]), tensors[3], tensors[4], Shown(*tensors[5:]))
 
 
 def batch(given: Material, size: int, step: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dressform.errors import BadInput
-from dressform.layfigure.canvas import GARMENT, LABELS, SKIN, TRIM
+from dressform.layfigure.canvas import GARMENT, LABELS, TRIM
 from dressform.layfigure.doll import GARMENT_ATTRIBUTES, VOCABULARY
 
 MAP_SIDE = 32
@@ -85,13 +85,10 @@ class Reading:
         """Garment and trim cells over all cells of the figure."""
         return (self.cells[GARMENT] + self.cells[TRIM]) / max(1, sum(self.cells[1:]))
 
-    def shows(self, name: str) -> bool:
-        """True where the picture shows enough of what that attribute is read from."""
-        if name == "skin":
-            return self.cells[SKIN] >= 3
-        if name in ("colour", "pattern"):
-            return self.cells[GARMENT] >= (6 if name == "colour" else 12)
-        return True
+    @property
+    def shows_colour(self) -> bool:
+        """True where there is enough garment to speak of its colour."""
+        return self.cells[GARMENT] >= 6
 
 
 class Reader:

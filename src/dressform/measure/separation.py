@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dressform.layfigure.doll import Doll, Garment, Identity, Scene
+from dressform.layfigure.render import render
+from dressform.layfigure.visible import visible
 from dressform.measure.reader import Reading
 from dressform.measure.statistics import share
 from dressform.records import Figure
@@ -22,47 +25,51 @@ GARMENT_NOISE = 0.01
 
 @dataclass(frozen=True)
 class Probe:
-    """One measured picture. ``asked`` is an outfit's name, or "neutral"; ``scene`` the words that were asked for."""
+    """One measured picture. ``asked`` is an outfit's name, or "neutral"; ``scene`` the words that were asked for.
+
+    ``visible`` are the attributes that a picture of what was asked for would show; no other is judged.
+    """
 
     asked: str
     scene: Mapping[str, str]
     reading: Reading
+    visible: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What is right: her attributes, and each outfit's kind, colour, second colour and pattern."""
+    """What is right: her attributes (all of ``IDENTITY_ATTRIBUTES``), and each outfit's kind, colour, second colour and pattern."""
 
     identity: Mapping[str, str]
     outfits: Mapping[str, Mapping[str, str]]
 
+    def visible(self, asked: str, scene: Mapping[str, str]) -> frozenset[str]:
+        """The attributes that a true picture of her in that outfit ("neutral": none) and scene shows."""
+        worn = self.outfits.get(asked)
+        doll = Doll(Identity(**self.identity), Garment(**worn) if worn and worn["kind"] != NEUTRAL else None, Scene(**scene))
+        return visible(doll, render(doll))
 
-def right(reading: Reading, wanted: Mapping[str, str], names: Sequence[str]) -> bool:
-    """True where every named attribute that is wanted and shown reads as wanted."""
-    return all(reading.words.get(n) == wanted[n] for n in names if n in wanted and reading.shows(n))
 
-
-def mistakes(probe: Probe, truth: Truth) -> dict[str, tuple[str, str]]:
-    """Attribute -> (wanted, read) for all that shows and is not as asked."""
+def mistakes(probe: Probe, truth: Truth, names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Attribute -> (wanted, read) for each of ``names`` that should show and does not read as wanted."""
     wanted = {**truth.identity, **truth.outfits.get(probe.asked, {}), **probe.scene}
-    names = [n for n in (*GARMENT_WORDS, *IDENTITY_WORDS, *SCENE_WORDS) if n in wanted and probe.reading.shows(n)]
     read = probe.reading.words
-    return {n: (wanted[n], read.get(n, "none")) for n in names if read.get(n) != wanted[n]}
+    return {n: (wanted[n], read.get(n, "none")) for n in names if n in wanted and n in probe.visible and read.get(n) != wanted[n]}
 
 
 def identity_right(probe: Probe, truth: Truth) -> bool:
-    return right(probe.reading, truth.identity, IDENTITY_WORDS)
+    return not mistakes(probe, truth, IDENTITY_WORDS)
 
 
 def outfit_right(probe: Probe, truth: Truth) -> bool:
     """Kind, colour and pattern as asked; for the neutral layer, that she wears nothing."""
     if probe.asked == NEUTRAL:
         return probe.reading.words["kind"] == NEUTRAL
-    return right(probe.reading, truth.outfits[probe.asked], GARMENT_WORDS)
+    return not mistakes(probe, truth, GARMENT_WORDS)
 
 
-def scene_right(probe: Probe) -> bool:
-    return right(probe.reading, probe.scene, SCENE_WORDS)
+def scene_right(probe: Probe, truth: Truth) -> bool:
+    return not mistakes(probe, truth, SCENE_WORDS)
 
 
 def burned_in(probe: Probe, truth: Truth) -> str | None:
@@ -81,7 +88,7 @@ def burned_in(probe: Probe, truth: Truth) -> str | None:
         if words["kind"] == worn["kind"] != asked["kind"]:
             return name
         own = {asked["colour"], asked.get("second")}
-        if words.get("colour") == worn["colour"] and worn["colour"] not in own and probe.reading.shows("colour"):
+        if words.get("colour") == worn["colour"] and worn["colour"] not in own and probe.reading.shows_colour:
             return name
     return None
 
@@ -100,8 +107,8 @@ def figures(probes: Sequence[Probe], truth: Truth) -> dict[str, Figure]:
         "outfit_fidelity": share(outfit_right(p, truth) for p in dressed),
         "identity_fidelity": share(identity_right(p, truth) for p in probes),
         "burn_in": share(burned_in(p, truth) is not None for p in probes),
-        "conformity": share(identity_right(p, truth) and outfit_right(p, truth) and scene_right(p) for p in dressed),
-        "prompt_fidelity": share(scene_right(p) for p in probes),
+        "conformity": share(identity_right(p, truth) and outfit_right(p, truth) and scene_right(p, truth) for p in dressed),
+        "prompt_fidelity": share(scene_right(p, truth) for p in probes),
     }
 
 

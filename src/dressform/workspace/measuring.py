@@ -15,10 +15,10 @@ import torch
 
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import NotReady
-from dressform.layfigure.doll import BACKGROUNDS, POSES, VIEWS
+from dressform.layfigure.doll import BACKGROUNDS, IDENTITY_ATTRIBUTES, POSES, VIEWS
 from dressform.measure import reader as reading
 from dressform.measure.report import Example, Examples, page
-from dressform.measure.separation import GARMENT_WORDS, IDENTITY_WORDS, NEUTRAL, Probe, Truth, figures, matrix, mistakes
+from dressform.measure.separation import GARMENT_WORDS, IDENTITY_WORDS, NEUTRAL, SCENE_WORDS, Probe, Truth, figures, matrix, mistakes
 from dressform.records import Figure
 from dressform.store import write_atomically
 from dressform.train.draws import generator, seed_of
@@ -62,7 +62,7 @@ def measure(
     with stack.attached():
         drawn = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
     workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], ())
-    probes = [Probe(a, s, r) for a, s, r in zip(asked, scenes, reader.read(drawn), strict=True)]
+    probes = [Probe(a, s, r, truth.visible(a, s)) for a, s, r in zip(asked, scenes, reader.read(drawn), strict=True)]
     return Measured(figures(probes, truth), matrix(probes, truth), truth, reader.card, _examples(names, probes, drawn, truth))
 
 
@@ -92,11 +92,13 @@ def write_page(measured: Measured, title: str, file: Path) -> None:
 
 def _examples(names: Sequence[str], probes: Sequence[Probe], drawn: torch.Tensor, truth: Truth) -> dict[str, Examples]:
     """The two best and the four worst of each outfit, in dressed pictures only."""
+    judged = (*GARMENT_WORDS, *IDENTITY_WORDS, *SCENE_WORDS)
+    wrong: Callable[[int], dict[str, tuple[str, str]]] = lambda i: mistakes(probes[i], truth, judged)  # noqa: E731
     found = {}
     for name in names:
         own = [i for i, p in enumerate(probes) if p.asked == name and p.reading.words["kind"] != NEUTRAL]
-        ranked = sorted(own, key=lambda i: len(mistakes(probes[i], truth)))
-        shown = [Example(drawn[i].permute(1, 2, 0).numpy(), _in_words(mistakes(probes[i], truth))) for i in ranked]
+        ranked = sorted(own, key=lambda i: len(wrong(i)))
+        shown = [Example(drawn[i].permute(1, 2, 0).numpy(), _in_words(wrong(i))) for i in ranked]
         found[name] = Examples([e for e in shown if not e.wrong][:2], [e for e in shown if e.wrong][::-1][:4])
     return found
 
@@ -123,6 +125,6 @@ def _truth(workspace: Workspace, reader: reading.Reader, names: list[str]) -> Tr
     worn = {name: read_pictures(workspace, reader, workspace.pictures(name)) for name in names}
     everything = neutral or [r for found in worn.values() for r in found]
     return Truth(
-        reading.usual(everything, IDENTITY_WORDS),
+        reading.usual(everything, IDENTITY_ATTRIBUTES),
         {name: reading.usual(found, (*GARMENT_WORDS, "second")) for name, found in worn.items()},
     )
