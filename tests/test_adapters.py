@@ -62,6 +62,18 @@ def test_attach_and_detach_undo_each_other() -> None:
     assert torch.equal(on["a.to_q"](x), before) and set(on["a.to_q"].state_dict()) == keys
 
 
+def test_fused_is_the_same_as_gated_and_leaves_the_very_same_weights() -> None:
+    on = layers()
+    stack = AdapterStack(on, [filled(INFO, on, 1), filled(replace(INFO, rank=2), on, 2)])
+    x, picture = torch.randn(2, 3, 6), torch.randn(2, 4, 8, 8)
+    before = {name: layer.weight.clone() for name, layer in on.items()}
+    with stack.attached(), stack.active(torch.tensor([[1.0, 0.5]] * 2)):
+        gated = on["a.to_q"](x), on["b.conv1"](picture)
+    with stack.fused((1.0, 0.5)):
+        torch.testing.assert_close((on["a.to_q"](x), on["b.conv1"](picture)), gated)
+    assert all(torch.equal(layer.weight, before[name]) for name, layer in on.items())
+
+
 def test_a_closed_gate_gives_exactly_no_gradient() -> None:
     on = layers()
     one, two = filled(INFO, on, 1), filled(INFO, on, 2)

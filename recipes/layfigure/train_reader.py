@@ -27,7 +27,7 @@ from torch.nn import functional
 from dressform.layfigure.canvas import LABELS
 from dressform.layfigure.doll import VOCABULARY, Doll, attributes
 from dressform.layfigure.render import render
-from dressform.layfigure.visible import visible
+from dressform.layfigure.visible import enough_pixels, visible
 from dressform.layfigure.world import held_out_doll, training_doll
 from dressform.measure.reader import MAP_SIDE, ReaderNet
 
@@ -56,7 +56,7 @@ def draw(count: int, seed: int, held_out: bool) -> Shown:
     for _ in range(count):
         doll = _doll(rng, held_out)
         drawn = render(doll)
-        named, seen = attributes(doll), visible(doll, drawn)
+        named, seen = attributes(doll), (visible if held_out else enough_pixels)(doll, drawn)
         words.append([VOCABULARY[n].index(named[n]) if n in named and n in seen else -1 for n in _NAMES])
         pictures.append(drawn.picture)
         maps.append(drawn.labels[2::4, 2::4])
@@ -86,6 +86,16 @@ def degrade(x: Tensor, generator: torch.Generator) -> Tensor:
     level = 0.12 * torch.rand(n, 1, 1, 1, generator=generator)
     gain = 1 + 0.06 * torch.randn(n, 3, 1, 1, generator=generator) * (torch.rand(n, 1, 1, 1, generator=generator) < 0.5)
     return x * gain + level * torch.randn(x.shape, generator=generator)
+
+
+def shifted(x: Tensor, maps: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Eighths of the batch moved by up to two map cells sideways and one up or down, the label maps with them."""
+    moved_x, moved_maps = [], []
+    for part, map_ in zip(x.chunk(8), maps.chunk(8), strict=True):
+        down, right = int(torch.randint(-1, 2, (), generator=generator)), int(torch.randint(-2, 3, (), generator=generator))
+        moved_x.append(part.roll((4 * down, 4 * right), (2, 3)))
+        moved_maps.append(map_.roll((down, right), (1, 2)))
+    return torch.cat(moved_x), torch.cat(moved_maps)
 
 
 def loss_of(net: ReaderNet, x: Tensor, words: Tensor, maps: Tensor) -> Tensor:
@@ -131,7 +141,7 @@ def material(work: Path, pool_size: int, held: int) -> Material:
     if not kept.exists():
         with ProcessPoolExecutor(2, get_context("spawn")) as pool:
             parts = list(pool.map(draw, [pool_size // 2] * 2, (11, 12), (False, False)))
-            decoded = list(pool.map(through_vae, (work,) * 2, [part.pictures[: pool_size // 8] for part in parts]))
+            decoded = list(pool.map(through_vae, (work,) * 2, [part.pictures[: pool_size // 16] for part in parts]))
         train = [torch.cat([getattr(p, f) for p in parts]) for f in ("pictures", "words", "maps")]
         twin_rows = torch.cat([torch.arange(len(decoded[0])), len(parts[0].pictures) + torch.arange(len(decoded[1]))])
         validation = draw(held, 99, True)
@@ -147,7 +157,8 @@ def batch(given: Material, size: int, step: int) -> tuple[Tensor, Tensor, Tensor
     b = torch.randint(len(given.twins), (size // 3,), generator=generator)
     x = torch.cat([given.train.pictures[a], given.twins[b]]).float().div(127.5).sub(1)
     rows = torch.cat([a, given.twin_rows[b]])
-    return degrade(x, generator), given.train.words[rows], given.train.maps[rows]
+    x, maps = shifted(x, given.train.maps[rows], generator)
+    return degrade(x, generator), given.train.words[rows], maps
 
 
 def fit(net: ReaderNet, given: Material, args: argparse.Namespace) -> None:
@@ -190,7 +201,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=25.0)
-    parser.add_argument("--pool", type=int, default=14000)
+    parser.add_argument("--pool", type=int, default=50000)
     parser.add_argument("--held", type=int, default=1500, help="held-out dolls to validate on")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=2e-3)

@@ -88,6 +88,27 @@ class AdapterStack:
             self.detach()
 
     @contextmanager
+    def fused(self, scales: Sequence[float]) -> Iterator[None]:
+        """One composition for every row, written into the denoiser's weights: no extra cost a step.
+
+        The exact weights from before come back at the end of the with block. Must not be attached.
+        """
+        assert not self._handles, "attached: a fused adapter would count twice"
+        assert len(scales) == len(self.adapters)
+        before = [layer.weight.detach().clone() for layer in self.layers.values()]  # type: ignore[operator]
+        try:
+            with torch.no_grad():
+                for i, layer in enumerate(self.layers.values()):
+                    for adapter, scale in zip(self.adapters, scales, strict=True):
+                        change = (adapter.up[i] @ adapter.down[i].flatten(1)).view_as(layer.weight)  # type: ignore[arg-type]
+                        layer.weight.add_(change, alpha=scale * adapter.info.scaling)  # type: ignore[operator, union-attr]
+            yield
+        finally:
+            with torch.no_grad():
+                for layer, weight in zip(self.layers.values(), before, strict=True):
+                    layer.weight.copy_(weight)  # type: ignore[operator, union-attr]
+
+    @contextmanager
     def active(self, gates: Tensor) -> Iterator[None]:
         """Choose the live adapters of each row: gates [rows, adapters], 0 for off, else the scale."""
         assert gates.shape[1] == len(self.adapters)

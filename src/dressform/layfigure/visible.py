@@ -38,7 +38,12 @@ _CHANGED = 24
 def visible(doll: Doll, drawn: Render) -> frozenset[str]:
     """Names of the attributes that the picture shows well enough to be read."""
     unit = (drawn.labels.shape[0] / 128) ** 2
-    counts = np.bincount(drawn.labels.ravel(), minlength=len(cv.LABELS)) / unit
+    return enough_pixels(doll, drawn) - {name for name, least in _LEAST_CHANGED.items() if _changed(doll, drawn, name) / unit < least}
+
+
+def enough_pixels(doll: Doll, drawn: Render) -> frozenset[str]:
+    """The quick half of ``visible``: no attribute whose pixels are too few. Shapes that look alike are all kept."""
+    counts = np.bincount(drawn.labels.ravel(), minlength=len(cv.LABELS)) / (drawn.labels.shape[0] / 128) ** 2
     shown = {
         "skin": counts[cv.SKIN] + counts[cv.EARS] * (doll.identity.ears in ("round", "pointed")),
         "colour": counts[cv.GARMENT],
@@ -49,7 +54,8 @@ def visible(doll: Doll, drawn: Render) -> frozenset[str]:
     if doll.garment and doll.garment.pattern != "plain":
         shown["second"] = shown["second"] + 0.3 * counts[cv.GARMENT]
     hidden = {name for name, least in _LEAST_PIXELS.items() if shown[name] < least}
-    hidden |= {name for name, least in _LEAST_CHANGED.items() if _changed(doll, drawn, name) / unit < least}
+    if doll.scene.view == "back":
+        hidden.add("eyes")
     return frozenset(attributes(doll)) - hidden
 
 

@@ -1,0 +1,46 @@
+"""How fast: everything in one run, as ratios with their spread.
+
+    python -m benchmarks.speed [--steps 10] [--repeats 5] [--json FILE]
+
+A ratio under 1 means that ours takes less time. Low and high are the smallest and the largest of the paired repeats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from benchmarks.speed import generation, training
+from dressform import backbones
+from dressform.backbones.stable_diffusion import embedded_folder
+from dressform.train.config import TrainConfig
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=10, help="training steps of each timed run")
+    parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 4, 8, 16])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--base", type=Path, default=embedded_folder())
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    base = backbones.load(args.base)
+    config = TrainConfig(steps=args.steps, rows=3, rank=8, alpha=8.0, warmup_steps=2)
+    found = training.against_one_after_another(base, config, args.counts, args.repeats)
+    found |= training.over_the_floor(base, config, max(args.counts) // 2 or 1, args.repeats)
+    found |= training.against_peft(base, config, max(args.counts) // 2 or 1, args.repeats)
+    found |= generation.lookbooks(base, args.base, config, min(8, max(args.counts)), 4, 10, args.repeats)
+    for name, f in found.items():
+        print(f"{name:<40} {f.value:6.3f}   {f.low:6.3f} to {f.high:6.3f}   n={f.n}")
+    if args.json:
+        machine = {"processor": platform.machine(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+        args.json.write_text(json.dumps({"figures": {k: asdict(v) for k, v in found.items()}, "machine": machine}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

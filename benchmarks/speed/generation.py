@@ -1,0 +1,66 @@
+"""How fast a lookbook is drawn: all outfits in mixed batches, one outfit fused, and outfit after outfit with diffusers."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline
+
+from benchmarks.speed.timing import Ratio, ratio, turns
+from benchmarks.speed.wardrobes import adapter
+from dressform.adapters import files
+from dressform.adapters.stack import AdapterStack
+from dressform.backbones.stable_diffusion import StableDiffusion
+from dressform.dress.sampler import Row, SampleConfig, draw
+from dressform.train.config import TrainConfig
+
+_PROMPT = "her, her_dress, side view, standing, white background"
+
+
+def lookbooks(
+    base: StableDiffusion, folder: Path, config: TrainConfig, outfits: int, views: int, steps: int, repeats: int
+) -> dict[str, Ratio]:
+    """Seconds of a lookbook of outfits x views, ours over each other way."""
+    who = adapter(base, "identity", config, filled=True)
+    worn = [adapter(base, f"outfit{i}", config, filled=True) for i in range(outfits)]
+    stack, sample = AdapterStack(base.target_layers(config.targets), [who, *worn]), SampleConfig(steps=steps, batch=outfits * views)
+    gates = [(1.0, *(float(i == j) for j in range(outfits))) for i in range(outfits) for _ in range(views)]
+    rows = [Row(_PROMPT, i, g) for i, g in enumerate(gates)]
+
+    def mixed() -> None:
+        with stack.attached():
+            draw(base, stack, rows, sample)
+
+    empty = AdapterStack(base.target_layers(config.targets), [])
+
+    def fused() -> None:
+        with AdapterStack(base.target_layers(config.targets), [who, worn[0]]).fused((1.0, 1.0)), empty.attached():
+            draw(base, empty, [Row(_PROMPT, i, ()) for i in range(len(rows))], sample)
+
+    with tempfile.TemporaryDirectory() as place:
+        pipe = _with_diffusers(base, folder, [who, *worn], Path(place))
+
+        def outfit_after_outfit() -> None:
+            for i in range(outfits):
+                pipe.set_adapters(["a0", f"a{i + 1}"], [1.0, 1.0])
+                with torch.autocast("cpu", torch.bfloat16):
+                    pipe([_PROMPT] * views, num_inference_steps=steps, guidance_scale=3.0, output_type="np")
+
+        seconds = turns({"mixed": mixed, "fused": fused, "diffusers": outfit_after_outfit}, repeats)
+    return {
+        "mixed_lookbook_over_diffusers": ratio(seconds["mixed"], seconds["diffusers"]),
+        "mixed_lookbook_over_one_fused": ratio(seconds["mixed"], seconds["fused"]),
+    }
+
+
+def _with_diffusers(base: StableDiffusion, folder: Path, adapters: list, place: Path) -> StableDiffusionPipeline:  # type: ignore[type-arg]
+    """A pipeline with our exported files loaded by ``load_lora_weights``, as a user of diffusers would."""
+    pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, torch_dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    for i, one in enumerate(adapters):
+        file = place / f"{i}.safetensors"
+        file.write_bytes(files.to_bytes(one, torch.float32))
+        pipe.load_lora_weights(place, weight_name=file.name, adapter_name=f"a{i}")
+    return pipe

@@ -1,0 +1,37 @@
+"""Timing two things fairly: turn by turn in one run, so that whatever else the machine does falls on both."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The median of the paired ratios of two times, their smallest and largest, and how many pairs."""
+
+    value: float
+    n: int
+    low: float
+    high: float
+
+
+def turns(work: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of each piece of work, ``repeats`` times, in alternating order, after one unmeasured round."""
+    seconds: dict[str, list[float]] = {name: [] for name in work}
+    for turn in range(repeats + 1):
+        names = list(work) if turn % 2 else list(reversed(work))
+        for name in names:
+            began = time.perf_counter()
+            work[name]()
+            if turn:
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float], per_ours: float = 1.0, per_theirs: float = 1.0) -> Ratio:
+    """ours / theirs, each first divided by how much work it did."""
+    pairs = [(a / per_ours) / (b / per_theirs) for a, b in zip(ours, theirs, strict=True)]
+    return Ratio(statistics.median(pairs), len(pairs), min(pairs), max(pairs))

@@ -1,0 +1,103 @@
+"""How fast a wardrobe trains: together, one after another, over the floor, and beside PEFT with diffusers' training step."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
+from torch.nn import functional
+
+from benchmarks.speed.timing import Ratio, ratio, turns
+from benchmarks.speed.wardrobes import adapter, jobs, pictures
+from dressform.backbones.stable_diffusion import StableDiffusion
+from dressform.train.config import TrainConfig
+from dressform.train.data import rows_at
+from dressform.train.loop import train
+from dressform.train.objectives.outfit import outfit_on_identity
+from dressform.train.objectives.plain import plain
+
+
+def against_one_after_another(base: StableDiffusion, config: TrainConfig, counts: Sequence[int], repeats: int) -> dict[str, Ratio]:
+    """Seconds of N outfits together over seconds of N runs of one, both with L_k on a frozen identity: under 1 is faster."""
+    found = {}
+    who = adapter(base, "identity", config, filled=True)
+    objective = outfit_on_identity(1.0)
+    for n in counts:
+        wardrobe = jobs(base, n, config)
+        seconds = turns(
+            {
+                "together": lambda wardrobe=wardrobe: train(base, wardrobe, objective, config, who),
+                "one by one": lambda wardrobe=wardrobe: [train(base, [job], objective, config, who) for job in wardrobe],
+            },
+            repeats,
+        )
+        found[f"together_over_one_by_one.{n}"] = ratio(seconds["together"], seconds["one by one"])
+    return found
+
+
+def over_the_floor(base: StableDiffusion, config: TrainConfig, count: int, repeats: int) -> dict[str, Ratio]:
+    """Seconds of a step over what its predictions must cost: a frozen forward each, and as much again for input gradients.
+
+    L_k asks for two predictions a row, one of them without gradient: its floor is three forwards.
+    """
+    rows, who = count * config.rows, adapter(base, "identity", config, filled=True)
+    data = pictures(base, "floor", rows)
+    t = torch.linspace(0, 999, rows).long()
+
+    def forwards() -> None:
+        with torch.no_grad():
+            for _ in range(config.steps):
+                base.predict(data.latents, t, data.text)
+
+    seconds = turns(
+        {
+            "forward": forwards,
+            "plain": lambda: train(base, jobs(base, count, config), plain, config),
+            "outfit": lambda: train(base, jobs(base, count, config), outfit_on_identity(1.0), config, who),
+        },
+        repeats,
+    )
+    return {
+        "plain_step_over_floor": ratio(seconds["plain"], seconds["forward"], 2.0),
+        "outfit_step_over_floor": ratio(seconds["outfit"], seconds["forward"], 3.0),
+    }
+
+
+def against_peft(base: StableDiffusion, config: TrainConfig, count: int, repeats: int) -> dict[str, Ratio]:
+    """Our wardrobe in one pass over the same plain steps with PEFT and diffusers, one LoRA after another."""
+    seconds = turns(
+        {
+            "ours": lambda: train(base, jobs(base, count, config), plain, config),
+            "ours, L_k": lambda: train(
+                base, jobs(base, count, config), outfit_on_identity(1.0), config, adapter(base, "identity", config, filled=True)
+            ),
+            "peft": lambda: [_with_peft(base, replace(config, seed=i)) for i in range(count)],
+        },
+        repeats,
+    )
+    return {
+        "wardrobe_over_peft": ratio(seconds["ours"], seconds["peft"]),
+        "wardrobe_with_preservation_over_peft": ratio(seconds["ours, L_k"], seconds["peft"]),
+    }
+
+
+def _with_peft(base: StableDiffusion, config: TrainConfig) -> None:
+    """One LoRA by diffusers' own text-to-image training step: scheduler.add_noise, the v target, mean squared error."""
+    unet = copy.deepcopy(base.denoiser)
+    lora = LoraConfig(r=config.rank, lora_alpha=int(config.alpha), target_modules=list(base.target_layers(config.targets)))
+    unet = inject_adapter_in_model(lora, unet).train()
+    trained = [p for p in unet.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=config.learning_rate)
+    data, empty = pictures(base, "peft"), base.encode_text([""])
+    for step in range(config.steps):
+        rows = rows_at(data, empty, config.seed, step, config.rows, config.drop_caption)
+        noisy = base.scheduler.add_noise(rows.latents, rows.noise, rows.t)
+        with base.autocast():
+            predicted = unet(noisy, rows.t, rows.text).sample
+        functional.mse_loss(predicted.float(), base.target(rows.latents, rows.noise, rows.t)).backward()
+        torch.nn.utils.clip_grad_norm_(trained, config.clip_norm)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
