@@ -10,6 +10,7 @@ from pathlib import Path
 from dressform.consent import lineage
 from dressform.consent.gate import EVERYTHING, NEUTRAL, outfit_asset
 from dressform.consent.ledger import Entry, Head, head_of
+from dressform.consent.profile import refuse_against
 from dressform.consent.scopes import PLAIN_WORDS, SCOPES, Scope
 from dressform.errors import BadInput, Tampered, UnknownName
 from dressform.records import Character
@@ -20,12 +21,13 @@ GRACE_DAYS = 7
 
 
 def grant(workspace: Workspace, permit: Sequence[Scope], assets: Sequence[str], expires: datetime | None, lang: str) -> Entry:
-    """Agree to more, or again after a revocation. Raises BadInput or UnknownName."""
+    """Agree to more, or again after a revocation. Raises BadInput, UnknownName, or Refused where a boundary stands against it."""
     named = tuple(_asset(workspace, a) for a in assets) or (EVERYTHING,)
     if not permit:
         raise BadInput(f"nothing to agree to: give --permit with some of {', '.join(SCOPES)}")
     if workspace.character.kind == "self" and expires is None:
         raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")
+    refuse_against(workspace.profile, permit)
     # What is not agreed to stays open for a later grant; a prohibition is only written by ``narrow``, or it would win.
     notice = "\n".join(_line(lang, s, s in permit) for s in SCOPES)
     her = workspace.character
