@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from ipaddress import IPv4Network, IPv6Address, ip_address
@@ -84,25 +84,28 @@ def _is_here(host: str) -> bool:
 
 
 def _post(endpoint: Endpoint, body: bytes, seconds: float) -> tuple[int, bytes]:
-    headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
     connection = _connected(endpoint)
-    try:
-        with _limited(connection.sock, seconds) as late:
-            try:
-                connection.request("POST", endpoint.path, body, headers)
-                response = connection.getresponse()
-                reply = response.read(REPLY_LIMIT + 1)
-            except (OSError, HTTPException) as error:
-                if late:
-                    raise NotReady(f"{endpoint.url}: no whole answer within {seconds:g} s; try a smaller model") from error
-                raise BadInput(f"{endpoint.url}: not an answer ({error or type(error).__name__}); is it an HTTP server?") from error
-    finally:
-        connection.close()
-    if late:
-        raise NotReady(f"{endpoint.url}: no whole answer within {seconds:g} s; try a smaller model")
+    with closing(connection), _limited(connection.sock, seconds) as late:
+        try:
+            status, reply = _exchange(connection, endpoint.path, body)
+            if late:
+                raise TimeoutError
+        except (OSError, HTTPException) as error:
+            if late:
+                raise NotReady(f"{endpoint.url}: no whole answer within {seconds:g} s; try a smaller model") from error
+            raise BadInput(f"{endpoint.url}: not an answer{_in_brackets(str(error))}; is it an HTTP server?") from error
     if len(reply) > REPLY_LIMIT:
         raise BadInput(f"{endpoint.url} answered with over {REPLY_LIMIT // 1024} KiB, too much to be an answer")
-    return response.status, reply
+    return status, reply
+
+
+def _exchange(connection: HTTPConnection, path: str, body: bytes) -> tuple[int, bytes]:
+    connection.request("POST", path, body, {"Content-Type": "application/json", "Connection": "close"})
+    with connection.getresponse() as response:
+        reply = response.read(REPLY_LIMIT + 1)
+        if response.length and len(reply) <= REPLY_LIMIT:
+            raise HTTPException("it was cut off")
+        return response.status, reply
 
 
 def _connected(endpoint: Endpoint) -> HTTPConnection:
@@ -155,6 +158,12 @@ def _reason(reply: bytes) -> str:
     try:
         found: Any = json.loads(reply)["error"]
         text = found["message"] if isinstance(found, dict) else found
-        return f" ({' '.join(visible(text).split())[:200]})"
+        return _in_brackets(text)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return ""
+
+
+def _in_brackets(text: str) -> str:
+    """Foreign words as a part of one line; nothing where there are none."""
+    shown = " ".join(visible(text).split())[:200]
+    return f" ({shown})" if shown else ""
