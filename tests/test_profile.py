@@ -88,6 +88,12 @@ def test_no_place_in_a_long_text_hides_a_word(at: int, filler: str) -> None:
         checked(Profile(about=text))
 
 
+@pytest.mark.parametrize("at", range(3580, 4010, 10))
+def test_nothing_hides_between_two_pieces_of_a_long_text(at: int) -> None:
+    with pytest.raises(Refused, match="15 years old"):
+        checked(Profile(about="x" * at + " 15\nyears old " + "x" * 4000))
+
+
 def test_a_long_text_without_such_words_passes_and_too_long_a_text_says_its_length() -> None:
     assert checked(Profile(about="She paints the sea from her childhood home. " * 400)).about
     with pytest.raises(BadInput, match=f"about: {LIMITS['about'] + 1} characters"):

@@ -28,8 +28,8 @@ def show(character: Character, lang: Lang = "en") -> None:
         _agreed(workspace, lang)
         for asset in workspace.gate.state().revoked:
             output.say(f"revoked: {'everything' if asset == '*' else asset}")
-        for at, kind, what in consenting.history(workspace):
-            output.say(f"{at}  {kind:<7} {what}")
+        for line, at, kind, what in consenting.history(workspace):
+            output.say(f"line {line:<3} {at}  {kind:<7} {what}")
 
 
 @app.command()
@@ -78,12 +78,13 @@ def revoke(
 
     with opening.opened(character, output.ask_secret) as workspace:
         entry, quarantined = consenting.revoke(workspace, asset or (), grace_days)
-        output.say(f"revoked, line {entry.sequence}: {quarantined} things made from it can no longer be opened")
+        output.say(f"revoked, line {entry.sequence}: {quarantined} things that came from it can no longer be opened")
         output.note("copies that were given away before cannot be called back")
         if gone := consenting.shred(workspace):
             output.say(f"shredded {gone} objects")
         else:
             output.note(f"they are shredded after {grace_days} days; until then a new grant brings them back")
+            output.hint(f"to agree again: dressform consent grant {character} --permit SCOPES")
 
 
 @app.command()

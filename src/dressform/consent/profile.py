@@ -84,7 +84,7 @@ def refuse_against(profile: Profile, permit: Sequence[Scope]) -> None:
     for b in profile.boundaries:
         for s in permit:
             if s in b.scopes:
-                raise Refused(f"{s}: her boundary stands against it: {b.words!r}; it can only be agreed to once that is changed")
+                raise Refused(f"{s}: her boundary stands against it: {b.words!r}; change that first with dressform profile set")
 
 
 def to_bytes(profile: Profile) -> bytes:

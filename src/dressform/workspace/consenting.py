@@ -69,7 +69,7 @@ def revoke(workspace: Workspace, assets: Sequence[str], grace_days: int) -> tupl
     entry = workspace.gate.ledger.append(workspace.signing_key, "revoke", datetime.now(UTC), assets=named, grace_days=grace_days)
     keep_head(workspace.store, workspace.gate.ledger)
     quarantined = len(workspace.quarantined())
-    text = [f"revoked: {', '.join(named)}", f"quarantined now: {quarantined}; shredded after {grace_days} days of grace"]
+    text = [f"revoked: {_named(named)}", f"quarantined now: {quarantined}; shredded after {grace_days} days of grace"]
     text.append("Copies that were given away before cannot be called back.")
     _receipt(workspace.root, workspace.character, entry, text)
     return entry, quarantined
@@ -95,9 +95,9 @@ def shred(workspace: Workspace, now: datetime | None = None) -> int:
     return len(names)
 
 
-def history(workspace: Workspace) -> list[tuple[str, str, str]]:
-    """(time, kind, what) of every line, for people."""
-    return [(e.at.strftime("%Y-%m-%d %H:%M"), e.kind, _said(e)) for e in workspace.gate.ledger.entries()]
+def history(workspace: Workspace) -> list[tuple[int, str, str, str]]:
+    """(line, local time, kind, what) of every entry, for people."""
+    return [(e.sequence, e.at.astimezone().strftime("%Y-%m-%d %H:%M"), e.kind, _said(e)) for e in workspace.gate.ledger.entries()]
 
 
 def verify(workspace: Workspace) -> Head:
@@ -125,15 +125,20 @@ def _said(entry: Entry) -> str:
     body = entry.body
     match entry.kind:
         case "grant":
-            return f"permits {', '.join(body['permit'])} for {', '.join(body['assets'])}"
+            return f"permits {', '.join(body['permit'])} for {_named(body['assets'])}"
         case "narrow":
             return f"prohibits {', '.join(body['prohibit'])}"
         case "revoke":
-            return f"takes back {', '.join(body['assets'])}"
+            return f"takes back {_named(body['assets'])}"
         case "use":
-            return f"{body['action']}: {', '.join(body['assets'])}; {len(body['inputs'])} in, {len(body['outputs'])} out"
+            made_from = f" from {len(body['inputs'])}" if body["inputs"] else ""
+            return f"{body['action']} for {_named(body['assets'])} gave {len(body['outputs'])}{made_from}"
         case _:
             return str(body["statement"])
+
+
+def _named(assets: Sequence[str]) -> str:
+    return ", ".join("everything" if a == EVERYTHING else a for a in assets)
 
 
 def _asset(workspace: Workspace, word: str) -> str:
