@@ -3,10 +3,14 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
+
+if TYPE_CHECKING:
+    from dressform.workspace.workspace import Workspace
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("COLUMNS", "200")
@@ -56,3 +60,21 @@ def dolls(tmp_path: Path) -> Path:
             if worn:
                 Image.fromarray(drawn.garment_mask).save(folder / "masks" / f"{i}.png")
     return tmp_path / "pictures"
+
+
+@pytest.fixture
+def her(tmp_path: Path) -> Workspace:
+    """The character aoi with the careful grant, her store in memory; needs no base model."""
+    from dressform.consent.scopes import CAREFUL
+    from dressform.records import Character
+    from dressform.store import MemoryStore
+    from dressform.vault.owner import Owner
+    from dressform.workspace import character_file, consenting
+    from dressform.workspace.workspace import Workspace
+
+    owner, store = Owner("AGE-SECRET-KEY-1TEST"), MemoryStore()
+    store.write("consent/owner", owner.signing_key.public_key().public_bytes_raw())
+    character_file.write(tmp_path / "aoi", Character("aoi", "aoi", "original", 27, "layfigure"))
+    made = Workspace(tmp_path / "aoi", store, owner)
+    consenting.grant(made, CAREFUL, (), None, "en")
+    return made

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import cards
+from tests.local_model import reply, says, serving
 from tests.test_cli import refused, run
 
 
@@ -102,3 +104,42 @@ def test_dressed_pictures_alone_are_enough(tmp_path: Path, tiny_base: Path, doll
     trained = run("train", "aoi", "--steps", "2", cwd=tmp_path)
     assert trained.returncode == 0 and "trained identity, dress" in trained.stdout, trained.stderr
     assert run("dress", "aoi", "--outfit", "dress", "--steps", "2", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.recipe
+def test_a_card_with_boundaries_and_a_question_to_her(tmp_path: Path, tiny_base: Path) -> None:
+    (tmp_path / "aoi.png").write_bytes(cards.as_png(ccv3=cards.in_png(cards.card(3))))
+    new = ("new", "aoi", "--age", "27", "--base-model", tiny_base, "--card", "aoi.png", "--boundary", "no masks [measure]")
+    refused(run(*new, "--permit", "add,publish", cwd=tmp_path), "her boundary stands against it: 'My pictures stay here'")
+    assert not (tmp_path / "aoi").exists()
+    made = run(*new, cwd=tmp_path)
+    assert made.returncode == 0 and "her boundary: no masks [measure]" in made.stderr and "     measure " in made.stderr, made.stderr
+    shown = run("consent", "show", "aoi", cwd=tmp_path).stdout
+    assert " no  measure" in shown and "yes  add" in shown and "her boundary: My pictures stay here [publish, export:identity]" in shown
+    assert "prohibits export:identity, measure, publish" in shown
+    refused(run("consent", "grant", "aoi", "--permit", "publish", cwd=tmp_path), "her boundary stands")
+    assert "name: Aoi\nabout: Aoi is a calm painter" in run("profile", "show", "aoi", cwd=tmp_path).stdout
+    with serving(reply(says("Yes, gladly."))) as (url, _asked):
+        asked = run("consent", "ask", "aoi", "--scope", "publish", "--endpoint", url, "--model", "small", cwd=tmp_path)
+    assert asked.stdout == "Yes, gladly.\n" and "permits nothing: the grant is yours" in asked.stderr, asked.stderr
+    assert "Yes, gladly." in run("consent", "answers", "aoi", cwd=tmp_path).stdout
+    assert " no  publish" in run("consent", "show", "aoi", cwd=tmp_path).stdout
+    away = ("--endpoint", "http://example.org/v1", "--model", "small")
+    refused(run("consent", "ask", "aoi", "--scope", "publish", *away, cwd=tmp_path), "example.org: outside this machine")
+    assert run("profile", "set", "aoi", "--boundary", "", cwd=tmp_path).returncode == 0
+    assert "yes  publish" in run("consent", "grant", "aoi", "--permit", "publish", cwd=tmp_path).stdout
+    everything = b"".join(p.read_bytes() for p in (tmp_path / "aoi").rglob("*") if p.is_file())
+    assert not any(word in everything for word in (b"calm painter", b"stay here", b"gladly"))
+
+
+def test_wrong_words_each_give_one_clear_line_and_make_nothing(tmp_path: Path) -> None:
+    new = ("new", "aoi", "--age", "24")
+    refused(run("consent", "show", "nosuch", cwd=tmp_path), "nosuch", "dressform new")
+    refused(run("consent", "grant", "nosuch", "--permit", "publsh", cwd=tmp_path), "'publsh'", "publish")
+    refused(run(*new, "--permit", "fly", cwd=tmp_path), "'fly'")
+    refused(run(*new, "--lang", "fr", cwd=tmp_path), "'fr'", "en or ja")
+    refused(run(*new, "--card", "none.png", cwd=tmp_path), "none.png")
+    refused(run(*new, "--boundary", "a [fly]", cwd=tmp_path), "'fly'")
+    young = run("new", "mia", "--age", "15", cwd=tmp_path)
+    refused(young, "15", "18 or over")
+    assert young.stderr.count("\n") == 1 and not list(tmp_path.iterdir())

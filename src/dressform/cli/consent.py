@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dressform.cli import output
 from dressform.cli.opening import opened
+
+if TYPE_CHECKING:
+    from dressform.workspace.workspace import Workspace
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -22,11 +25,11 @@ def show(character: Character, lang: Lang = "en") -> None:
     from dressform.workspace import consenting
 
     with opened(character) as workspace:
-        _agreed(workspace.gate.permitted(), lang)
+        _agreed(workspace, lang)
         for asset in workspace.gate.state().revoked:
             output.say(f"revoked: {'everything' if asset == '*' else asset}")
-        for at, kind, what in consenting.history(workspace):
-            output.say(f"{at}  {kind:<7} {what}")
+        for line, at, kind, what in consenting.history(workspace):
+            output.say(f"line {line:<3} {at}  {kind:<7} {what}")
 
 
 @app.command()
@@ -38,25 +41,29 @@ def grant(
     lang: Lang = "en",
 ) -> None:
     """Agree to more, or again. Example: dressform consent grant aoi --permit export:outfit"""
-    from dressform.consent.scopes import scopes
+    from dressform.consent.scopes import language, scopes
     from dressform.workspace import consenting
 
+    asked = scopes(permit)
     with opened(character) as workspace:
-        entry = consenting.grant(workspace, scopes(permit), asset or (), output.day(expires), lang)
+        for line in output.boundary_lines(workspace.profile, language(lang)):
+            output.note(line)
+        entry = consenting.grant(workspace, asked, asset or (), output.day(expires), lang)
         output.say(f"agreed, line {entry.sequence}; your receipt is in {workspace.root / 'receipts'}")
-        _agreed(workspace.gate.permitted(), lang)
+        _agreed(workspace, lang)
 
 
 @app.command()
 def narrow(character: Character, prohibit: Annotated[str, typer.Option(help="Scopes, with commas.")] = "", lang: Lang = "en") -> None:
     """Prohibit from now on. Example: dressform consent narrow aoi --prohibit publish"""
-    from dressform.consent.scopes import scopes
+    from dressform.consent.scopes import language, scopes
     from dressform.workspace import consenting
 
+    chosen = scopes(prohibit)
     with opened(character) as workspace:
-        entry = consenting.narrow(workspace, scopes(prohibit), lang)
+        entry = consenting.narrow(workspace, chosen, language(lang))
         output.say(f"prohibited, line {entry.sequence}")
-        _agreed(workspace.gate.permitted(), lang)
+        _agreed(workspace, lang)
 
 
 @app.command()
@@ -71,12 +78,13 @@ def revoke(
 
     with opening.opened(character, output.ask_secret) as workspace:
         entry, quarantined = consenting.revoke(workspace, asset or (), grace_days)
-        output.say(f"revoked, line {entry.sequence}: {quarantined} things made from it can no longer be opened")
+        output.say(f"revoked, line {entry.sequence}: {quarantined} things that came from it can no longer be opened")
         output.note("copies that were given away before cannot be called back")
         if gone := consenting.shred(workspace):
             output.say(f"shredded {gone} objects")
         else:
             output.note(f"they are shredded after {grace_days} days; until then a new grant brings them back")
+            output.hint(f"to agree again: dressform consent grant {character} --permit SCOPES")
 
 
 @app.command()
@@ -89,11 +97,52 @@ def verify(character: Character) -> None:
         output.say(f"whole: {head.length} lines, newest {head.sha256}")
 
 
-def _agreed(permitted: dict, lang: str) -> None:  # type: ignore[type-arg]
-    from dressform.consent.scopes import PLAIN_WORDS
-    from dressform.errors import BadInput
+@app.command()
+def ask(
+    character: Character,
+    scope: Annotated[str, typer.Option(help="The scope to ask her about.")],
+    endpoint: Annotated[str, typer.Option(help="Your local OpenAI-compatible server, on this machine only.")],
+    model: Annotated[str, typer.Option(help="The model's name there.")],
+    lang: Lang = "en",
+) -> None:
+    """Ask her persona, and keep what it says as evidence; it permits nothing.
 
-    if lang not in PLAIN_WORDS:
-        raise BadInput(f"language {lang!r}: use {' or '.join(PLAIN_WORDS)}")
-    for scope, holds in permitted.items():
-        output.say(f"{'yes' if holds else 'no':>4}  {scope:<16} {PLAIN_WORDS[lang][scope]}")
+    Example: dressform consent ask aoi --scope publish --endpoint http://127.0.0.1:8080/v1 --model NAME
+    """
+    from dressform.consent.endpoint import parse
+    from dressform.consent.scopes import language
+    from dressform.consent.scopes import scope as known
+    from dressform.workspace import asking
+
+    asked, there, words = known(scope), parse(endpoint, model), language(lang)
+    with opened(character) as workspace:
+        for line in output.boundary_lines(workspace.profile, words):
+            output.note(line)
+        answer, entry = asking.ask(workspace, asked, there, words)
+    output.note(answer.question)
+    output.say(answer.answer)
+    output.note(f"kept sealed as evidence, line {entry.sequence}; it permits nothing: the grant is yours alone")
+    output.hint(f"if you agree: dressform consent grant {character} --permit {asked}")
+
+
+@app.command()
+def answers(character: Character) -> None:
+    """What her persona was asked, and said. Example: dressform consent answers aoi"""
+    from dressform.workspace import asking
+
+    with opened(character) as workspace:
+        found = asking.answers(workspace)
+    for line, kept in found:
+        output.say(f"line {line}, {kept.at}, {kept.scope}, answered by {kept.model}:\n{kept.question}\n{kept.answer}\n")
+    if not found:
+        output.note("she was asked nothing yet")
+
+
+def _agreed(workspace: Workspace, lang: str) -> None:
+    from dressform.consent.scopes import PLAIN_WORDS, language
+
+    words = PLAIN_WORDS[language(lang)]
+    for scope, holds in workspace.gate.permitted().items():
+        output.say(f"{'yes' if holds else 'no':>4}  {scope:<16} {words[scope]}")
+    for line in output.boundary_lines(workspace.profile, lang):
+        output.say(line)

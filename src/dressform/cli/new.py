@@ -33,25 +33,29 @@ def command(
     permit: Annotated[str, typer.Option(help="Scopes agreed to, with commas (default: the careful answer).")] = "",
     expires: Annotated[str | None, typer.Option(help="When consent ends, YYYY-MM-DD; needed for 'self'.")] = None,
     lang: Annotated[str | None, typer.Option(help="'en' or 'ja' (default: from the system).")] = None,
+    card: Annotated[Path | None, typer.Option(help="A character card (PNG or JSON) to begin her profile with.")] = None,
+    boundary: Annotated[list[str] | None, typer.Option(help="'WORDS' or 'WORDS [SCOPE, SCOPE]'; may be repeated.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Agree without being asked.")] = False,
 ) -> None:
-    from dressform.consent.scopes import CAREFUL, PLAIN_WORDS, SCOPES, scopes
+    from dressform.consent.scopes import CAREFUL, PLAIN_WORDS, SCOPES, language, scopes
     from dressform.errors import BadInput
-    from dressform.workspace import workspace
+    from dressform.workspace import profiling, workspace
 
-    chosen, words = scopes(permit) or CAREFUL, lang or _system_language()
-    if words not in PLAIN_WORDS:
-        raise BadInput(f"language {words!r}: use {' or '.join(PLAIN_WORDS)}")
-    asked = workspace.Asked(name, age, kind, trigger, base_model, chosen, output.day(expires), words, describe)
+    made, words, profile = folder or Path(name), language(lang or _system_language()), profiling.given(card, boundary or ())
+    chosen = scopes(permit) or tuple(s for s in CAREFUL if s not in profile.prohibited)
+    asked = workspace.Asked(name, age, kind, trigger, base_model, chosen, output.day(expires), words, describe, profile)
+    workspace.checked(made, asked)
     output.note(_TITLE[words].format(name=name))
     for scope in SCOPES:
         output.note(f"  {'x' if scope in chosen else ' '}  {scope:<16} {PLAIN_WORDS[words][scope]}")
+    for line in output.boundary_lines(profile, words):
+        output.note(line)
     if sys.stdin.isatty() and not yes and not typer.confirm(_ASK[words].removesuffix(" [Y/n]"), default=True, err=True):
         raise BadInput("nothing was made; say what you agree to with --permit")
-    made = folder or Path(name)
     recovery = workspace.create(made, asked)
     output.say(f"made {made}: {name}, an adult of {age}, called by {asked.trigger or name!r}")
     output.note(f"{_RECOVERY[words]}\n  {recovery}")
+    output.hint(f"dressform consent show {made} says again what is agreed; receipts are in {made / 'receipts'}")
     output.hint(f"dressform add {made} PICTURES --neutral, then dressform add {made} PICTURES --outfit dress")
 
 

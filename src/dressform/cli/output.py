@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -17,6 +18,10 @@ from rich.table import Table
 from dressform.errors import BadInput
 from dressform.records import Figure
 
+if TYPE_CHECKING:
+    from dressform.consent.profile import Profile
+
+_BOUNDARY = {"en": "her boundary", "ja": "彼女の境界線"}
 _out, _err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -59,6 +64,12 @@ def day(text: str | None) -> datetime | None:
         return datetime.strptime(text, "%Y-%m-%d").replace(hour=23, minute=59, second=59).astimezone()
     except ValueError:
         raise BadInput(f"day {text!r}: write it as YYYY-MM-DD") from None
+
+
+def boundary_lines(profile: Profile, lang: str) -> Iterator[str]:
+    """Each boundary of a character, on a line of its own."""
+    for boundary in profile.boundaries:
+        yield f"{_BOUNDARY[lang]}: {boundary}"
 
 
 class Bar:

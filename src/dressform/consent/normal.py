@@ -20,7 +20,14 @@ _KANJI = {c: i for i, c in enumerate("〇一二三四五六七八九")}
 _KANJI_AGE = re.compile(r"([〇一二三四五六七八九十]{1,4})(?=\s*(?:[歳才]|さい(?!ず)|サイ(?!ズ)))")
 _DOTTED = re.compile(r"(?<=[^\x00-\x2f\x3a-\x7f])[・·•]+(?=[^\x00-\x2f\x3a-\x7f])")
 _SPELT_OUT = re.compile(r"(?<![a-z0-9])(?:[a-z0-9][\s._*\-]+){2,}[a-z0-9](?![a-z0-9])")
+_HIDDEN = ("Cc", "Cf", "Co", "Cs", "Cn")
 _VOICING = ("\u3099", "\u309a")
+
+
+def visible(text: str) -> str:
+    """The text without what a reader cannot see: control and direction characters, halves of pairs; lines end in ``\\n``."""
+    lines = re.sub(r"\r\n?|[\u2028\u2029]", "\n", text).replace("\t", " ")
+    return "".join(c for c in lines if c == "\n" or unicodedata.category(c) not in _HIDDEN)
 
 
 def plain(text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -28,6 +29,7 @@ _WAY_FORWARD: dict[Family, str] = {
     "undressed": "asks for less than dressed: finished pictures are dressed; name an outfit instead",
     "likeness": "says that a real person is meant: dressform draws invented characters or yourself; take the word out",
 }
+_OVERLAP = 400
 _NUMBER_WORDS = {
     w: i
     for i, w in enumerate(
@@ -70,6 +72,12 @@ def refuse_young(text: str) -> None:
     refuse(text, "younger", "likeness")
 
 
+def refuse_young_throughout(text: str) -> None:
+    """``refuse_young`` for a text of any length, in pieces that overlap."""
+    for piece in _pieces(text):
+        refuse_young(piece)
+
+
 def refuse_undressed(prompt: str) -> None:
     """Raises Refused for prompts of finished pictures that ask for less than dressed."""
     refuse(prompt, "undressed")
@@ -86,6 +94,24 @@ def found_in(text: str, family: Family) -> str | None:
             return hit[0].strip()
     hit = lists.other.search(lists.spared_other.sub("；", katakana(folded)))
     return hit[0] if hit else None
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Parts of at most the length limit that end, and begin again a little earlier, where the text pauses."""
+    start = 0
+    while len(text) - start > LENGTH_LIMIT:
+        end = _pause_before(text, start + LENGTH_LIMIT)
+        yield text[start:end]
+        start = _pause_before(text, end - _OVERLAP)
+    yield text[start:]
+
+
+def _pause_before(text: str, at: int) -> int:
+    """The end of the last line, sentence or word in the stretch before ``at``, in this order; or ``at`` itself."""
+    for pauses in ("\n", "。.", "、, "):
+        if last := max(text.rfind(p, at - _OVERLAP, at) for p in pauses) + 1:
+            return last
+    return at
 
 
 def _young_age(text: str) -> str | None:

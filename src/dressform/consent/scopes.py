@@ -39,6 +39,13 @@ PLAIN_WORDS: dict[str, dict[Scope, str]] = {
 """Each scope as ``new`` and ``consent show`` say it, by language."""
 
 
+def language(word: str) -> str:
+    """The word as a language that the scopes are said in. Raises BadInput."""
+    if word not in PLAIN_WORDS:
+        raise BadInput(f"language {word!r}: use {' or '.join(PLAIN_WORDS)}")
+    return word
+
+
 def scope(word: str) -> Scope:
     """The word as a scope. Raises BadInput with the known ones."""
     for known in SCOPES:

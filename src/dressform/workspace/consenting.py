@@ -10,6 +10,7 @@ from pathlib import Path
 from dressform.consent import lineage
 from dressform.consent.gate import EVERYTHING, NEUTRAL, outfit_asset
 from dressform.consent.ledger import Entry, Head, head_of
+from dressform.consent.profile import refuse_against
 from dressform.consent.scopes import PLAIN_WORDS, SCOPES, Scope
 from dressform.errors import BadInput, Tampered, UnknownName
 from dressform.records import Character
@@ -20,12 +21,13 @@ GRACE_DAYS = 7
 
 
 def grant(workspace: Workspace, permit: Sequence[Scope], assets: Sequence[str], expires: datetime | None, lang: str) -> Entry:
-    """Agree to more, or again after a revocation. Raises BadInput or UnknownName."""
+    """Agree to more, or again after a revocation. Raises BadInput, UnknownName, or Refused where a boundary stands against it."""
     named = tuple(_asset(workspace, a) for a in assets) or (EVERYTHING,)
     if not permit:
         raise BadInput(f"nothing to agree to: give --permit with some of {', '.join(SCOPES)}")
     if workspace.character.kind == "self" and expires is None:
         raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")
+    refuse_against(workspace.profile, permit)
     # What is not agreed to stays open for a later grant; a prohibition is only written by ``narrow``, or it would win.
     notice = "\n".join(_line(lang, s, s in permit) for s in SCOPES)
     her = workspace.character
@@ -67,7 +69,7 @@ def revoke(workspace: Workspace, assets: Sequence[str], grace_days: int) -> tupl
     entry = workspace.gate.ledger.append(workspace.signing_key, "revoke", datetime.now(UTC), assets=named, grace_days=grace_days)
     keep_head(workspace.store, workspace.gate.ledger)
     quarantined = len(workspace.quarantined())
-    text = [f"revoked: {', '.join(named)}", f"quarantined now: {quarantined}; shredded after {grace_days} days of grace"]
+    text = [f"revoked: {_named(named)}", f"quarantined now: {quarantined}; shredded after {grace_days} days of grace"]
     text.append("Copies that were given away before cannot be called back.")
     _receipt(workspace.root, workspace.character, entry, text)
     return entry, quarantined
@@ -93,9 +95,9 @@ def shred(workspace: Workspace, now: datetime | None = None) -> int:
     return len(names)
 
 
-def history(workspace: Workspace) -> list[tuple[str, str, str]]:
-    """(time, kind, what) of every line, for people."""
-    return [(e.at.strftime("%Y-%m-%d %H:%M"), e.kind, _said(e)) for e in workspace.gate.ledger.entries()]
+def history(workspace: Workspace) -> list[tuple[int, str, str, str]]:
+    """(line, local time, kind, what) of every entry, for people."""
+    return [(e.sequence, e.at.astimezone().strftime("%Y-%m-%d %H:%M"), e.kind, _said(e)) for e in workspace.gate.ledger.entries()]
 
 
 def verify(workspace: Workspace) -> Head:
@@ -123,15 +125,20 @@ def _said(entry: Entry) -> str:
     body = entry.body
     match entry.kind:
         case "grant":
-            return f"permits {', '.join(body['permit'])} for {', '.join(body['assets'])}"
+            return f"permits {', '.join(body['permit'])} for {_named(body['assets'])}"
         case "narrow":
             return f"prohibits {', '.join(body['prohibit'])}"
         case "revoke":
-            return f"takes back {', '.join(body['assets'])}"
+            return f"takes back {_named(body['assets'])}"
         case "use":
-            return f"{body['action']}: {', '.join(body['assets'])}; {len(body['inputs'])} in, {len(body['outputs'])} out"
+            made_from = f" from {len(body['inputs'])}" if body["inputs"] else ""
+            return f"{body['action']} for {_named(body['assets'])} gave {len(body['outputs'])}{made_from}"
         case _:
             return str(body["statement"])
+
+
+def _named(assets: Sequence[str]) -> str:
+    return ", ".join("everything" if a == EVERYTHING else a for a in assets)
 
 
 def _asset(workspace: Workspace, word: str) -> str:

@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dressform.consent import ledger as consent_ledger
 from dressform.consent import lineage
+from dressform.consent import profile as profiles
 from dressform.consent.gate import NEUTRAL, Gate, Grant, outfit_asset
 from dressform.consent.ledger import Head, Ledger
+from dressform.consent.profile import Profile
 from dressform.consent.refusals import refuse_young
 from dressform.consent.scopes import CAREFUL, Scope
 from dressform.errors import BadInput, DressformError, NotReady, Refused, UnknownName
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from dressform.backbones.protocol import Backbone
 
 IDENTITY = "identity"
-_HEAD, _OWNER = "consent/head", "consent/owner"
+_HEAD, _OWNER, _PROFILE = "consent/head", "consent/owner", "consent/profile"
 
 
 class Workspace:
@@ -144,6 +146,11 @@ class Workspace:
         return ", ".join([*words, *(t for t in own if t not in words)])
 
     # consent ----------------------------------------------------------------------------------------
+    @property
+    def profile(self) -> Profile:
+        """Who she is and her boundaries, in her owner's words; an empty profile where none was written."""
+        return profiles.from_bytes(self.store.read(_PROFILE)) if _PROFILE in self.store else profiles.EMPTY
+
     def record(self, grant: Grant[Scope], inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Write into the ledger what was made of what (SHA-256 or picture ids)."""
         self.gate.ledger.append(
@@ -182,6 +189,11 @@ class Workspace:
             raise Refused(f"{name.split('/')[1]}: it comes from pictures whose consent was revoked; train again without them")
         targets = files.targets_of(data)
         return files.from_bytes(data, self.backbone.target_layers(targets), self.backbone.sha256)
+
+
+def keep_profile(store: Store, written: Profile) -> None:
+    """Seal a profile that ``profiles.checked`` let through."""
+    store.write(_PROFILE, profiles.to_bytes(written))
 
 
 def asset_of(outfit: str | None) -> str:
@@ -275,6 +287,7 @@ class Asked:
     expires: datetime | None = None
     lang: str = "en"
     description: str = ""
+    profile: Profile = profiles.EMPTY
 
 
 def create(root: Path, asked: Asked, store: Store | None = None) -> str:
@@ -286,8 +299,10 @@ def create(root: Path, asked: Asked, store: Store | None = None) -> str:
     from dressform.vault import keys
     from dressform.workspace.consenting import grant
     from dressform.workspace.finishing import make_credentials
+    from dressform.workspace.profiling import keep
 
-    character = _checked_character(root, asked)
+    character = checked(root, asked)
+    _refuse_known_word(character)
     owner = owners.load() if owners.exists() else owners.make()
     recovery = keys.new_identity()
     part = root.with_name(f".{root.name}.part")
@@ -299,7 +314,10 @@ def create(root: Path, asked: Asked, store: Store | None = None) -> str:
     inside.write(_OWNER, public)
     make_credentials(inside, f"{asked.name}-{secrets.token_hex(4)}")
     character_file.write(part, character)
-    grant(Workspace(part, inside, owner), asked.permit, (), asked.expires, asked.lang)
+    made = Workspace(part, inside, owner)
+    grant(made, asked.permit, (), asked.expires, asked.lang)
+    if asked.profile != profiles.EMPTY:
+        keep(made, asked.profile, asked.lang)
     if sealed is not None:
         witness.keep(owners.home(), sealed.id, sealed.index.head)
         sealed.close()
@@ -310,9 +328,8 @@ def create(root: Path, asked: Asked, store: Store | None = None) -> str:
     return recovery
 
 
-def _checked_character(root: Path, asked: Asked) -> Character:
-    from dressform import backbones
-
+def checked(root: Path, asked: Asked) -> Character:
+    """The character as she was asked for, where everything but the base model allows it. Raises BadInput or Refused."""
     checked_name("character", asked.name)
     refuse_young(asked.name)
     word = asked.trigger or asked.name
@@ -323,9 +340,19 @@ def _checked_character(root: Path, asked: Asked) -> Character:
         raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")
     if any((root / name).exists() for name in (character_file.NAME, "vault", consent_ledger.NAME)):
         raise BadInput(f"{root}: there is a character here already; choose another name or folder")
-    if backbones.load(asked.base_model).knows_word(word):
+    if not asked.permit:
+        raise BadInput("her boundaries rule out everything that could be agreed to: leave a scope free")
+    profiles.refuse_against(asked.profile, asked.permit)
+    profiles.checked(asked.profile)
+    return character
+
+
+def _refuse_known_word(character: Character) -> None:
+    from dressform import backbones
+
+    word = character.trigger
+    if backbones.load(character.base_model).knows_word(word):
         raise BadInput(
             f"trigger word {word!r} already means something to the base model: choose a word that means nothing, "
             f"for example {word}chan or {word[:3]}ro"
         )
-    return character
