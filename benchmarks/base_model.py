@@ -70,7 +70,7 @@ def main() -> None:
 
     began = time.monotonic()
     rows = [Row(caption(d), args.seed + i, ()) for i, d in enumerate(dolls)]
-    stack = AdapterStack(base.target_layers("attention"), [])
+    stack = AdapterStack({}, [])
     drawn = draw(base, stack, rows, SampleConfig(args.steps, args.guidance, 32), lambda n: print(f"\r{n} drawn", end="", flush=True))
     results["base_model"] = figures(dolls, shown, reader.read(drawn))
     table(f"base model, {args.steps} steps, guidance {args.guidance}, {time.monotonic() - began:.0f} s", results["base_model"])

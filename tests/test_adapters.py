@@ -74,6 +74,14 @@ def test_fused_is_the_same_as_gated_and_leaves_the_very_same_weights() -> None:
     assert all(torch.equal(layer.weight, before[name]) for name, layer in on.items())
 
 
+def test_no_adapter_at_all_changes_nothing() -> None:
+    on = layers()
+    x = torch.randn(2, 3, 6)
+    before = on["a.to_q"](x)
+    with AdapterStack(on, []).attached() as stack, stack.active(torch.zeros(2, 0)):
+        assert torch.equal(on["a.to_q"](x), before)
+
+
 def test_a_closed_gate_gives_exactly_no_gradient() -> None:
     on = layers()
     one, two = filled(INFO, on, 1), filled(INFO, on, 2)

@@ -33,10 +33,10 @@ def lookbooks(
         with stack.attached():
             draw(base, stack, rows, sample)
 
-    empty = AdapterStack(base.target_layers(config.targets), [])
+    empty = AdapterStack({}, [])
 
     def fused() -> None:
-        with AdapterStack(base.target_layers(config.targets), [who, worn[0]]).fused((1.0, 1.0)), empty.attached():
+        with AdapterStack(base.target_layers(config.targets), [who, worn[0]]).fused((1.0, 1.0)):
             draw(base, empty, [Row(_PROMPT, i, ()) for i in range(len(rows))], sample)
 
     with tempfile.TemporaryDirectory() as place:

@@ -61,14 +61,14 @@ class AdapterStack:
         self.layers, self.adapters = dict(layers), list(adapters)
         self.gates: Tensor | None = None
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
-        ranks = torch.tensor([a.info.rank for a in adapters])
+        ranks = torch.tensor([a.info.rank for a in adapters], dtype=torch.long)
         self._column_of_rank = torch.repeat_interleave(torch.arange(len(adapters)), ranks)
         self._scaling = torch.tensor([a.info.scaling for a in adapters], dtype=torch.float32)
 
     def attach(self) -> None:
         """Put the adapters into the denoiser. Undone by ``detach``; the denoiser's own weights are never touched."""
         assert not self._handles, "already attached"
-        for i, layer in enumerate(self.layers.values()):
+        for i, layer in enumerate(self.layers.values() if self.adapters else ()):
             hook = self._convolution(i) if isinstance(layer, nn.Conv2d) else self._linear(i)
             self._handles.append(layer.register_forward_hook(hook))
 
