@@ -12,6 +12,7 @@ from dressform import backbones
 from dressform.train.config import TrainConfig
 from tests import tiny
 
+pytestmark = pytest.mark.filterwarnings("ignore:Already found a .peft_config.:UserWarning")  # each further load_lora_weights
 CONFIG = TrainConfig(steps=1, rows=2, rank=2, alpha=2.0)
 
 
