@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ def read(data: bytes) -> Header:
     if length > HEADER_LIMIT_BYTES:
         raise _damaged(f"its header has {length} bytes, at most {HEADER_LIMIT_BYTES} are read")
     try:
-        rows = json.loads(data[8 : 8 + length], object_pairs_hook=_without_doubles, parse_constant=_no_number)
+        rows = json.loads(data[8 : 8 + length], object_pairs_hook=_bounded(TENSOR_LIMIT + 2), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise _damaged(f"its header is not plain JSON: {str(error)[:80]}") from error
     if not isinstance(rows, dict):
@@ -78,11 +78,19 @@ def _whole(values: Any) -> bool:
     return isinstance(values, list) and all(type(v) is int and 0 <= v < 1 << 48 for v in values)
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands there twice")
-    return found
+def _bounded(most: int) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+    """Builds JSON objects, at most so many, none with a name twice; else ValueError."""
+    made = 0
+
+    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal made
+        made += 1
+        found = dict(pairs)
+        if made > most or len(found) != len(pairs):
+            raise ValueError(f"over {TENSOR_LIMIT} tensors" if made > most else "a name stands there twice")
+        return found
+
+    return build
 
 
 def _no_number(word: str) -> None:

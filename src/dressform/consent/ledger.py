@@ -141,9 +141,11 @@ def _verified(line: bytes, last: Entry | None, public_key: bytes) -> Entry:
         if len(line) > LINE_LIMIT_BYTES:
             raise ValueError(f"it has over {LINE_LIMIT_BYTES} bytes")
         row = json.loads(line)
-        if not isinstance(row, dict) or rfc8785.dumps(row) != line:
-            raise ValueError("not canonical")
+        if not isinstance(row, dict):
+            raise ValueError("not an object")
         _well_formed(row, number, last)
+        if rfc8785.dumps(row) != line:
+            raise ValueError("not canonical")
         if row["key"] != public_key.hex():
             raise ValueError("signed by another key")
         unsigned = {k: v for k, v in row.items() if k != "sig"}

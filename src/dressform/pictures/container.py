@@ -49,7 +49,26 @@ def examined(data: bytes) -> Container:
 
 
 def _png(data: bytes) -> tuple[int, int]:
-    size, names, at = (0, 0), set[bytes](), len(_PNG)
+    size, names = (0, 0), set[bytes]()
+    for name, at, end in png_parts(data):
+        if (name == b"IHDR") != (not names) or (name == b"IHDR" and end - at != 13):
+            raise _damaged("it does not begin with one header")
+        if name in (b"acTL", b"fcTL", b"fdAT"):
+            raise _animated()
+        if name == b"IHDR":
+            size = int.from_bytes(data[at : at + 4], "big"), int.from_bytes(data[at + 4 : at + 8], "big")
+        names.add(name)
+    if b"IDAT" not in names:
+        raise _damaged("it has no pixels")
+    return size
+
+
+def png_parts(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(name, begin, end) of every chunk's body, up to the end of the picture, which must be the end of the file.
+
+    Raises BadInput for a chunk that is longer than the file or whose checksum is wrong.
+    """
+    at = len(_PNG)
     for _ in range(_PART_LIMIT):
         length, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         end = at + 12 + length
@@ -57,19 +76,10 @@ def _png(data: bytes) -> tuple[int, int]:
             raise _damaged("its parts are longer than the file")
         if zlib.crc32(memoryview(data)[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             raise _damaged(f"a checksum of {name!r} is wrong")
-        if (name == b"IHDR") != (not names) or (name == b"IHDR" and length != 13):
-            raise _damaged("it does not begin with one header")
-        if name in (b"acTL", b"fcTL", b"fdAT"):
-            raise _animated()
-        if name == b"IHDR":
-            size = int.from_bytes(data[at + 8 : at + 12], "big"), int.from_bytes(data[at + 12 : at + 16], "big")
-        names.add(name)
+        yield name, at + 8, end - 4
         at = end
         if name == b"IEND":
-            _refuse_rest(data, at)
-            if b"IDAT" not in names:
-                raise _damaged("it has no pixels")
-            return size
+            return _refuse_rest(data, at)
     raise _damaged(f"it has over {_PART_LIMIT} parts")
 
 

@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 
 from dressform.errors import BadInput, Refused
 from dressform.pictures.container import examined
+from dressform.pictures.rows import refuse_missing
 from dressform.store import read_at_most
 
 FILE_LIMIT_BYTES = 100_000_000
@@ -111,6 +112,8 @@ def _opened(file: Path, called: str) -> tuple[Image.Image, str]:
     data = read_at_most(file, FILE_LIMIT_BYTES)
     try:
         found = examined(data)
+        if found.kind == "PNG":
+            refuse_missing(data)
     except BadInput as error:
         raise BadInput(f"{called}: {error}") from error
     try:
