@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from dressform.errors import BadInput, DressformError, Refused
-from dressform.pictures import intake
+from dressform.pictures import container, intake
 
 
 def save(path: Path, mode: str = "RGB", size: tuple[int, int] = (64, 64), **options) -> Path:
@@ -41,7 +41,7 @@ def bad_vectors(folder: Path) -> dict[str, Path]:
     return {
         "not a PNG": folder / "text.png", "not a PNG, JPEG or WebP": folder / "a.gif", "not a": folder / "empty.png",
         "damaged or cut off": folder / "cut.png", "animation": folder / "film.webp", "an animation": folder / "film.png",
-        "too small": save(folder / "small.png", size=(20, 31)), "not a PNG, JPEG": folder / "cut.jpg",
+        "too small": save(folder / "small.png", size=(20, 31)), "damaged": folder / "cut.jpg",
     }  # fmt: skip
 
 
@@ -55,9 +55,16 @@ def test_what_cannot_be_used_is_refused_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_a_picture_bomb_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "PIXEL_LIMIT", 1000)
+    monkeypatch.setattr(container, "PIXEL_LIMIT", 1000)
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it was decoded"))
     with pytest.raises(BadInput, match="million pixels"):
         intake.decode(save(tmp_path / "big.png"), 8, True)
+
+
+def test_sixteen_bits_of_grey_keep_their_shades(tmp_path: Path) -> None:
+    ramp = (np.arange(64 * 64, dtype=np.uint16) * 16).reshape(64, 64)
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    assert np.array_equal(intake.decode(tmp_path / "ramp.png", 64, True).pixels[..., 0], ramp >> 8)
 
 
 def test_a_photograph_is_refused_for_an_original_character_only(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def checked_name(what: str, name: str) -> str:
     Raises BadInput: A1111 and CivitAI misread other characters in ``<lora:NAME:SCALE>``.
     """
     if not NAME_PATTERN.fullmatch(name):
-        raise BadInput(f"{what} name {name!r}: use 1 to 40 letters, digits, '_' or '-', starting with a letter or digit")
+        raise BadInput(f"{what} name {name[:60]!r}: use 1 to 40 letters, digits, '_' or '-', starting with a letter or digit")
     return name
 
 
@@ -27,6 +27,9 @@ class Outfit:
 
     name: str
     trigger: str
+
+    def __post_init__(self) -> None:
+        checked_name("outfit", self.name)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Character:
         checked_name("character", self.name)
         if self.kind not in ("original", "self"):
             raise BadInput(f"character kind {self.kind!r}: use 'original' (an invented adult) or 'self'")
+        if type(self.age_years) is not int:
+            raise BadInput(f"age {self.age_years!r}: write it as a whole number of years")
         if self.age_years < ADULT_YEARS:
             raise Refused(f"{self.name} is stated to be {self.age_years}: dressform works with adults only (18 or over)")
 

@@ -68,6 +68,19 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
         raise StoreError(f"could not write {path.name}: {error.strerror or error}; make room or check the folder") from error
 
 
+def read_at_most(file: Path, limit_bytes: int) -> bytes:
+    """The bytes of a file that somebody else may have written. Raises StoreError for one that is longer, or not readable."""
+    try:
+        with file.open("rb") as source:
+            long = os.fstat(source.fileno()).st_size > limit_bytes
+            data = b"" if long else source.read(limit_bytes + 1)
+    except OSError as error:
+        raise StoreError(f"could not read {file.name}: {error.strerror or error}") from error
+    if long or len(data) > limit_bytes:
+        raise StoreError(f"{file.name}: longer than {limit_bytes} bytes, so it is not what it should be")
+    return data
+
+
 class DirectoryStore:
     """A Store in one folder, as plain files."""
 

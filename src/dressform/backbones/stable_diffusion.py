@@ -12,9 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from dressform.backbones.protocol import Guided
-from dressform.errors import BadInput
+from dressform.errors import BadInput, StoreError
+from dressform.store import read_at_most
 
 EMBEDDED = "layfigure"
+_INDEX_LIMIT_BYTES = 1 << 20
+_HERE_ALONE: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
 _ATTENTION_LEAVES = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
 _CONV_LEAVES = ("conv1", "conv2", "conv_shortcut", "time_emb_proj", "downsamplers.0.conv", "upsamplers.0.conv")
 
@@ -41,10 +44,19 @@ def load(path: str | Path) -> StableDiffusion:
         raise BadInput("the embedded base model is not in this installation: make it with recipes/layfigure, or name another")
     if not index.is_file():
         raise BadInput(f"base model {path}: expected a diffusers folder with model_index.json, or 'layfigure'")
-    kind = json.loads(index.read_text()).get("_class_name", "")
+    kind = _kind(index)
     if kind != "StableDiffusionPipeline":
         raise BadInput(f"base model {path}: it is a {kind or 'folder of unknown kind'}; only Stable Diffusion 1.x is read")
+    if any(not list((folder / part).glob("*.safetensors")) for part in ("vae", "unet", "text_encoder")):
+        raise BadInput(f"base model {path}: vae, unet and text_encoder must each hold .safetensors; pickled weights are never read")
     return StableDiffusion(folder)
+
+
+def _kind(index: Path) -> str:
+    try:
+        return str(json.loads(read_at_most(index, _INDEX_LIMIT_BYTES)).get("_class_name", ""))[:60]
+    except (StoreError, ValueError, AttributeError, RecursionError) as error:
+        raise BadInput(f"base model {index.parent}: {index.name} cannot be read ({str(error)[:80]})") from error
 
 
 class StableDiffusion:
@@ -59,10 +71,12 @@ class StableDiffusion:
         logging.disable_progress_bar()  # a bar for a 3 MB file says nothing to a person
         self.sha256 = folder_sha256(folder)
         self.device = torch.device(device)
-        self.vae: Any = _frozen(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32), device)
-        self.denoiser: Any = _frozen(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32), device)
-        self.text: Any = _frozen(CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32), device)
-        self.tokenizer: Any = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+        self.vae: Any = _frozen(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32, **_HERE_ALONE), device)
+        self.denoiser: Any = _frozen(
+            UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32, **_HERE_ALONE), device
+        )
+        self.text: Any = _frozen(CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32, **_HERE_ALONE), device)
+        self.tokenizer: Any = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
         self.scheduler: Any = DDIMScheduler.from_pretrained(folder / "scheduler")
         if self.device.type == "cpu":
             self.denoiser.set_attn_processor(AttnProcessor())  # SDPA's backward is slow on CPUs

@@ -13,10 +13,16 @@ from dressform.errors import NotReady
 NEEDS_ARGUMENTS = False
 
 
-def command(character: Annotated[Path | None, typer.Argument(help="Her folder (default: this machine alone).")] = None) -> None:
+def command(
+    character: Annotated[Path | None, typer.Argument(help="Her folder (default: this machine alone).")] = None,
+    offline_proof: Annotated[
+        bool, typer.Option("--offline-proof", help="Run a short journey with the network taken away, and show what it called.")
+    ] = False,
+) -> None:
     from dressform.workspace import health
 
     findings = health.machine() + (health.character(character, output.ask_secret) if character else [])
+    findings += [health.offline(lambda name: output.note(f"without a network: {name}"))] if offline_proof else []
     for finding in findings:
         output.say(f"{'ok ' if finding.healthy else 'ILL'}  {finding.what:<11} {finding.detail}")
     ill = [f.what for f in findings if not f.healthy]

@@ -23,10 +23,11 @@ from filelock import FileLock, Timeout
 
 from dressform.consent.scopes import SCOPES
 from dressform.errors import BadInput, StoreError, Tampered
-from dressform.store import write_atomically
+from dressform.store import read_at_most, write_atomically
 
 NAME = "consent.jsonl"
 VERSION = 1
+FILE_LIMIT_BYTES, LINE_LIMIT_BYTES = 64 << 20, 4 << 20
 _WAIT_SECONDS = 15
 _COMMON = frozenset({"v", "seq", "prev", "at", "kind", "key", "sig"})
 _FIELDS: dict[str, frozenset[str]] = {
@@ -71,12 +72,7 @@ class Ledger:
 
     def entries(self) -> list[Entry]:
         """Every line. Raises Tampered where one is changed, missing, or signed by someone else."""
-        try:
-            data = self.file.read_bytes()
-        except FileNotFoundError:
-            data = b""
-        except OSError as error:
-            raise StoreError(f"could not read {self.file.name}: {error.strerror or error}") from error
+        data = read_at_most(self.file, FILE_LIMIT_BYTES) if self.file.exists() else b""
         if data == self._bytes:
             return self._entries
         known, rest = (self._entries, data[len(self._bytes) :]) if data.startswith(self._bytes) else ([], data)
@@ -142,10 +138,14 @@ def _signed(key: Ed25519PrivateKey, kind: str, at: datetime, last: Entry | None,
 def _verified(line: bytes, last: Entry | None, public_key: bytes) -> Entry:
     number = last.sequence + 1 if last else 1
     try:
+        if len(line) > LINE_LIMIT_BYTES:
+            raise ValueError(f"it has over {LINE_LIMIT_BYTES} bytes")
         row = json.loads(line)
-        if not isinstance(row, dict) or rfc8785.dumps(row) != line:
-            raise ValueError("not canonical")
+        if not isinstance(row, dict):
+            raise ValueError("not an object")
         _well_formed(row, number, last)
+        if rfc8785.dumps(row) != line:
+            raise ValueError("not canonical")
         if row["key"] != public_key.hex():
             raise ValueError("signed by another key")
         unsigned = {k: v for k, v in row.items() if k != "sig"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +17,12 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from dressform.errors import BadInput, Refused
+from dressform.pictures.container import examined
+from dressform.pictures.rows import refuse_missing
+from dressform.store import read_at_most
 
-PIXEL_LIMIT = 64_000_000
-FORMATS = ("PNG", "JPEG", "WEBP")
+FILE_LIMIT_BYTES = 100_000_000
+CAPTION_LIMIT_BYTES = 20_000
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 _CAMERA_TAGS = {271: "camera maker", 272: "camera model", 34853: "GPS position", 33434: "exposure time"}
 
@@ -56,19 +60,13 @@ def decode(file: Path, least_px: int, original: bool) -> Decoded:
     Raises BadInput where it is no whole still picture of at least ``least_px``, and Refused for camera metadata
     where the character is an original: that is a photograph of a person.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        image = _opened(file)
-        try:
-            image.load()
-            if original:
-                _refuse_photographs(file, image)
-            upright = ImageOps.exif_transpose(image)
-        except (OSError, SyntaxError, ValueError, MemoryError) as error:
-            raise BadInput(f"{file.name}: damaged or cut off ({error})") from error
+    upright, camera = _opened(file, file.name)
+    if original and camera:
+        raise Refused(f"{file.name}: carries a {camera}, so it is a photograph; an original character has drawings only")
     if max(upright.size) < least_px:
         raise BadInput(f"{file.name}: {upright.width}x{upright.height} is too small, the base model needs {least_px} px")
     mask = _mask_file(file, upright.size)
+    upright = _eight_bits(upright)
     if mask is None and upright.mode in ("RGBA", "LA", "PA") and (alpha := np.asarray(upright.convert("RGBA"))[..., 3]).min() < 128:
         mask = alpha >= 128
     return Decoded(np.asarray(upright.convert("RGB")), mask, _caption(file))
@@ -109,22 +107,31 @@ def _corner(size: tuple[int, int], side: int) -> tuple[int, int]:
     return (side - size[0]) // 2, (side - size[1]) // 2
 
 
-def _opened(file: Path) -> Image.Image:
+def _opened(file: Path, called: str) -> tuple[Image.Image, str]:
+    """The decoded picture, upright, and what kind of camera metadata it carries ("" for none). Raises BadInput or StoreError."""
+    data = read_at_most(file, FILE_LIMIT_BYTES)
     try:
-        image = Image.open(io.BytesIO(file.read_bytes()), formats=FORMATS)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise BadInput(f"{file.name}: not a PNG, JPEG or WebP picture") from error
-    if image.width * image.height > PIXEL_LIMIT:
-        raise BadInput(f"{file.name}: {image.width}x{image.height} is over {PIXEL_LIMIT // 1_000_000} million pixels")
-    if getattr(image, "is_animated", False):
-        raise BadInput(f"{file.name}: an animation; give still pictures")
-    return image
+        found = examined(data)
+        if found.kind == "PNG":
+            refuse_missing(data)
+    except BadInput as error:
+        raise BadInput(f"{called}: {error}") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data), formats=(found.kind,))
+            image.load()
+            camera = next((what for tag, what in _CAMERA_TAGS.items() if tag in image.getexif()), "")
+            return ImageOps.exif_transpose(image), camera
+    except Exception as error:  # a decoder may raise anything on a file made to break it
+        raise BadInput(f"{called}: damaged or cut off ({' '.join(str(error).split())[:80]})") from error
 
 
-def _refuse_photographs(file: Path, image: Image.Image) -> None:
-    found = [what for tag, what in _CAMERA_TAGS.items() if tag in image.getexif()]
-    if found:
-        raise Refused(f"{file.name}: carries a {found[0]}, so it is a photograph; an original character has drawings only")
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """16-bit grey as 8-bit grey; Pillow's own conversion would turn nearly all of it white."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
 
 
 def _caption(file: Path) -> str:
@@ -132,19 +139,19 @@ def _caption(file: Path) -> str:
     if not text.is_file():
         return ""
     try:
-        return " ".join(text.read_text(encoding="utf-8-sig").split())
+        words = " ".join(read_at_most(text, CAPTION_LIMIT_BYTES).decode("utf-8-sig").split())
     except UnicodeDecodeError as error:
         raise BadInput(f"{text.name}: not UTF-8 text; save the caption as UTF-8") from error
+    if any(unicodedata.category(c) == "Cc" for c in words):
+        raise BadInput(f"{text.name}: holds control characters, so it is no caption; write it as plain text")
+    return words
 
 
 def _mask_file(file: Path, size: tuple[int, int]) -> np.ndarray | None:
     beside = file.parent / "masks" / f"{file.stem}.png"
     if not beside.is_file():
         return None
-    try:
-        mask = Image.open(beside, formats=("PNG",)).convert("L")
-    except (OSError, SyntaxError, ValueError) as error:
-        raise BadInput(f"masks/{beside.name}: not a whole PNG picture") from error
+    mask = _eight_bits(_opened(beside, f"masks/{beside.name}")[0])
     if mask.size != size:
         raise BadInput(f"masks/{beside.name}: {mask.width}x{mask.height}, but its picture is {size[0]}x{size[1]}")
-    return np.asarray(mask) > 127
+    return np.asarray(mask.convert("L")) > 127

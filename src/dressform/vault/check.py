@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dressform.errors import StoreError
+from dressform.vault.sealing import OVERHEAD_BYTES
 from dressform.vault.vault import Vault
-
-_OVERHEAD = 4 + 12 + 16
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def check(vault: Vault, read_data: bool = False, on_object: Callable[[int, int],
         file = vault.object_file(row.object)
         if not file.is_file():
             missing.append(row.name)
-        elif file.stat().st_size != row.size + _OVERHEAD:
+        elif file.stat().st_size != row.size + OVERHEAD_BYTES:
             damaged.append(row.name)
         elif read_data:
             try:

@@ -22,6 +22,8 @@ _SCHEMA = """
 create table if not exists row (tag blob primary key, sealed blob not null) without rowid;
 create table if not exists head (id integer primary key check (id = 0), sealed blob not null);
 """
+_TABLES = {("table", "row"), ("table", "head")}
+_ROW_LIMIT_BYTES = 1 << 16
 _MODULUS = 1 << 256
 BUSY_SECONDS = 15
 
@@ -53,6 +55,8 @@ class Index:
         self._rows_key, self._names_key, self._sum_key = (derived(vault_key, p) for p in ("rows", "names", "sum"))
         try:
             self._db = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _ROW_LIMIT_BYTES)
+            self._refuse_foreign_schema()
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = full")
             self._db.execute("pragma secure_delete = on")
@@ -66,6 +70,12 @@ class Index:
         self.refresh()
 
     # reading ----------------------------------------------------------------------------------------
+    def _refuse_foreign_schema(self) -> None:
+        """A view or a trigger in the place of a table could run for ever, or do what nobody asked for."""
+        found = set(self._db.execute("select type, name from sqlite_master").fetchall())
+        if found and found != _TABLES:
+            raise Tampered("the vault's index has tables that are not its own: restore the vault from a backup")
+
     def refresh(self) -> None:
         """Read and verify every row where another process has changed something. Raises Tampered."""
         version = self._version()
@@ -159,6 +169,8 @@ class Index:
                 self._db.execute("commit")
         except sqlite3.DatabaseError as error:
             raise _told(error) from error
+        if not all(type(value) is bytes for row in [*found, sealed or ()] for value in row):
+            raise Tampered("the vault's index holds rows that are not sealed: restore the vault from a backup")
         return found, sealed
 
     def _version(self) -> int:

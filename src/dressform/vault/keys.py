@@ -9,7 +9,8 @@ from dressform.errors import BadInput, Locked
 SCRYPT_LOG_N_LIMIT = 20
 """A key file that asks for more is refused before it is opened: one with 23 took 47 s and 8.4 GB, and 20 takes 1 GB.
 age's own tool writes 18; pyrage aims at one second and writes 19 or 20 on a fast machine."""
-_HEADER_LIMIT = 64 * 1024
+FILE_LIMIT_BYTES = 64 * 1024
+"""A key file has some hundred bytes; a longer one is not read."""
 
 
 def new_identity() -> str:
@@ -55,7 +56,7 @@ def unwrap_with_passphrase(wrapped: bytes, passphrase: str) -> bytes:
 
 def refuse_costly(wrapped: bytes) -> None:
     """Raises BadInput for a key file whose header would take the machine's memory, before anything is computed."""
-    head, found, _ = wrapped[:_HEADER_LIMIT].partition(b"\n---")
+    head, found, _ = wrapped[:FILE_LIMIT_BYTES].partition(b"\n---")
     if not found or not head.startswith(b"age-encryption.org/v1\n"):
         raise BadInput("a key file is damaged: it has no age header; restore it from a backup")
     for line in head.split(b"\n"):

@@ -15,8 +15,8 @@ from pathlib import Path
 import platformdirs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dressform.errors import BadInput, Locked
-from dressform.store import write_atomically
+from dressform.errors import BadInput, Locked, StoreError
+from dressform.store import read_at_most, write_atomically
 from dressform.vault import keys
 from dressform.vault.sealing import derived
 
@@ -143,7 +143,7 @@ def _given() -> str | None:
 
 
 def _unsealed(ask: Ask) -> Owner:
-    return Owner(keys.unwrap_with_passphrase(_sealed_file().read_bytes(), ask("passphrase")).decode())
+    return Owner(keys.unwrap_with_passphrase(read_at_most(_sealed_file(), keys.FILE_LIMIT_BYTES), ask("passphrase")).decode())
 
 
 def _key_file() -> Path:
@@ -178,8 +178,8 @@ def _read_private(file: Path) -> str:
         mode = file.stat().st_mode
         if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise Locked(f"{file}: others can read this key; run chmod 600 {file}, then try again")
-        return file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_at_most(file, keys.FILE_LIMIT_BYTES).decode("ascii").strip()
+    except (OSError, StoreError, UnicodeDecodeError) as error:
         raise Locked(f"{file}: no key can be read there ({error})") from error
 
 

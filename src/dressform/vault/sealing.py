@@ -14,6 +14,8 @@ from dressform.errors import Tampered
 MAGIC = b"DFV1"
 NONCE_BYTES = 12
 KEY_BYTES = 32
+OVERHEAD_BYTES = len(MAGIC) + NONCE_BYTES + 16
+"""How much longer a sealed blob is than what it seals: magic, nonce and tag."""
 
 
 def new_key() -> bytes:
@@ -40,7 +42,7 @@ def seal(key: bytes, plain: bytes, what: bytes) -> bytes:
 def unseal(key: bytes, sealed: bytes, what: bytes) -> bytes:
     """The bytes that were sealed. Raises Tampered for anything else, whatever was changed."""
     head = len(MAGIC) + NONCE_BYTES
-    if sealed[: len(MAGIC)] != MAGIC or len(sealed) < head + 16:
+    if sealed[: len(MAGIC)] != MAGIC or len(sealed) < OVERHEAD_BYTES:
         raise Tampered("a sealed file is cut off or is not one of this vault")
     try:
         return AESGCM(key).decrypt(sealed[len(MAGIC) : head], sealed[head:], what)

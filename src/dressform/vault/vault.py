@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dressform.errors import BadInput, Locked, StoreError, Tampered
-from dressform.store import checked, write_atomically
+from dressform.store import checked, read_at_most, write_atomically
 from dressform.vault import keys
 from dressform.vault.index import Index, Row
-from dressform.vault.sealing import meaning, new_key, seal, unseal
+from dressform.vault.sealing import OVERHEAD_BYTES, meaning, new_key, seal, unseal
 
 FORMAT, VERSION = "dressform-vault", 1
+_CARD_LIMIT_BYTES = 4096
+_ID = re.compile(r"[0-9a-f]{32}")
 _PERSON = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -31,9 +33,9 @@ class Vault:
         if row is None:
             raise StoreError(f"could not read {name}: no such name")
         try:
-            sealed = self.object_file(row.object).read_bytes()
-        except OSError as error:
-            raise Tampered(f"an object of the vault is missing ({error.strerror}): restore it from a backup") from error
+            sealed = read_at_most(self.object_file(row.object), row.size + OVERHEAD_BYTES)
+        except StoreError as error:
+            raise Tampered(f"an object of the vault is missing or exchanged ({error}): restore it from a backup") from error
         return unseal(row.key, sealed, self._meaning(row))
 
     def write(self, name: str, data: bytes) -> None:
@@ -99,7 +101,7 @@ def open_(root: Path, identity: str) -> Vault:
     vault_id = read_id(root)
     for wrapped in sorted((root / "keys").glob("*.age")):
         try:
-            key = keys.unwrap(wrapped.read_bytes(), identity)
+            key = keys.unwrap(read_at_most(wrapped, keys.FILE_LIMIT_BYTES), identity)
         except Locked:
             continue
         return Vault(root, vault_id, key)
@@ -108,15 +110,18 @@ def open_(root: Path, identity: str) -> Vault:
 
 def read_id(root: Path) -> str:
     """The vault's public id. Raises BadInput."""
+    file = root / "VAULT.json"
+    if not file.exists():
+        raise BadInput(f"{root}: no vault here")
     try:
-        card = json.loads((root / "VAULT.json").read_text(encoding="utf-8"))
+        card = json.loads(read_at_most(file, _CARD_LIMIT_BYTES))
         format_, version, vault_id = card["format"], card["version"], card["id"]
-    except FileNotFoundError:
-        raise BadInput(f"{root}: no vault here") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Tampered(f"{root / 'VAULT.json'}: not readable ({error}): restore it from a backup") from error
-    if format_ != FORMAT or not isinstance(version, int):
-        raise Tampered(f"{root / 'VAULT.json'}: not a dressform vault: restore it from a backup")
+    except (StoreError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Tampered(f"{file}: not readable ({error}): restore it from a backup") from error
+    if format_ != FORMAT or not isinstance(version, int) or version < 1:
+        raise Tampered(f"{file}: not a dressform vault: restore it from a backup")
     if version > VERSION:
         raise BadInput(f"{root}: a vault of version {version}, this dressform knows up to {VERSION}: update dressform")
+    if not isinstance(vault_id, str) or not _ID.fullmatch(vault_id):
+        raise Tampered(f"{file}: its id is not 32 hex digits: restore it from a backup")
     return vault_id

@@ -9,9 +9,10 @@ import tomli_w
 
 from dressform.errors import BadInput
 from dressform.records import Character, Outfit
-from dressform.store import write_atomically
+from dressform.store import read_at_most, write_atomically
 
 NAME = "character.toml"
+_LIMIT_BYTES = 1 << 20
 
 
 def write(root: Path, character: Character) -> None:
@@ -35,11 +36,11 @@ def read(root: Path) -> Character:
     if not file.is_file():
         raise BadInput(f"{root}: no {NAME} here; make a character with: dressform new NAME --age YEARS")
     try:
-        rows = tomllib.loads(file.read_text(encoding="utf-8"))
+        rows = tomllib.loads(read_at_most(file, _LIMIT_BYTES).decode())
         return Character(
             name=rows["name"], trigger=rows["trigger"], kind=rows["kind"], age_years=rows["age"],
             base_model=rows["base_model"], outfits=tuple(Outfit(o["name"], o["trigger"]) for o in rows["outfits"]),
             description=rows["description"],
         )  # fmt: skip
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, RecursionError) as error:
         raise BadInput(f"{file}: not a character file ({error}); restore it or make the character again") from error

@@ -12,7 +12,8 @@ from PIL import Image
 from dressform.dress import provenance
 from dressform.dress.provenance import Credentials, Seen
 from dressform.errors import BadInput
-from dressform.store import Store, write_atomically
+from dressform.pictures import intake
+from dressform.store import Store, read_at_most, write_atomically
 from dressform.vault import owner
 
 _PLACE = "provenance/credentials"
@@ -41,11 +42,8 @@ def finish(file: Path, pixels: np.ndarray | Image.Image, signer: Credentials) ->
 
 
 def verify(file: Path) -> Seen:
-    """What a picture says of itself, and whether one of this person's characters signed it. Raises BadInput."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{file}: could not be read ({error.strerror})") from error
+    """What a picture says of itself, and whether one of this person's characters signed it. Raises BadInput or StoreError."""
+    data = read_at_most(file, intake.FILE_LIMIT_BYTES)
     anchors = b"".join(p.read_bytes() for p in sorted(_anchors().glob("*.pem")))
     try:
         return provenance.inspect(data, anchors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,18 @@ def character(root: Path, ask: Ask | None = None) -> list[Finding]:
             return [*rows, _base_model(her.character.base_model)]
     except DressformError as error:
         return [Finding("character", False, str(error))]
+
+
+def offline(on_command: Callable[[str], None] = lambda _name: None) -> Finding:
+    """Does anything call out? Not healthy where something did, and where this system does not allow the proof."""
+    from dressform.workspace import offline_proof
+
+    try:
+        seen = offline_proof.prove(on_command)
+    except DressformError as error:
+        return Finding("network", False, str(error))
+    called = f"called outside this machine: {', '.join(seen.connections)}" if seen.connections else "0 connections outside this machine"
+    return Finding("network", not seen.connections, f"{called} ({', '.join(seen.commands)}; network taken away, every call traced)")
 
 
 def _key() -> Finding:

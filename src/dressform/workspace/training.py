@@ -99,7 +99,7 @@ def _train_identity(
     _run(workspace, IDENTITY, [Job(adapter, data)], objective, config, None, mark, restart, on_step)
     _keep(workspace, grant, name, adapter, mark, [p.id for p in pictures])
     made.append(IDENTITY)
-    return adapter
+    return workspace.adapter(grant, None)  # as it is kept, rounded: a resumed run has no other, and must not differ
 
 
 def _train_outfits(

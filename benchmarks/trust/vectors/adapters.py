@@ -1,0 +1,148 @@
+"""Hostile adapter files: headers that lie, tensors that are not there, shapes that do not fit, and pickles."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks.trust.vectors import Vectors, file_of
+from dressform.adapters import files
+from dressform.adapters.stack import Adapter
+from dressform.records import AdapterInfo
+
+BASE = "b" * 64
+LAYERS: dict[str, nn.Module] = {"a.to_q": nn.Linear(6, 5), "b.conv1": nn.Conv2d(4, 7, 3)}
+_INFO = AdapterInfo("outfit", "aoi-dress", "aoi_dress", 3, 1.5, "all", BASE)
+_NAME = "dress.safetensors"
+
+
+def good() -> bytes:
+    """A whole adapter of LAYERS."""
+    return files.to_bytes(Adapter(_INFO, LAYERS))
+
+
+def packed(header: bytes, tensors: bytes = b"") -> bytes:
+    return len(header).to_bytes(8, "little") + header + tensors
+
+
+def changed(change: Callable[[dict[str, Any]], object], tensors: Callable[[bytes], bytes] = lambda t: t) -> Callable[[], bytes]:
+    """The good adapter with its header, or its tensors, changed."""
+
+    def make() -> bytes:
+        data = good()
+        length = int.from_bytes(data[:8], "little")
+        rows = json.loads(data[8 : 8 + length])
+        change(rows)
+        return packed(json.dumps(rows).encode(), tensors(data[8 + length :]))
+
+    return make
+
+
+def said(**words: object) -> Callable[[], bytes]:
+    """The good adapter with other metadata."""
+    return changed(lambda rows: rows["__metadata__"].update({k.replace("__", "."): v for k, v in words.items()}))
+
+
+def tensor(**fields: object) -> Callable[[], bytes]:
+    """The good adapter with its first tensor described otherwise."""
+    return changed(lambda rows: rows["lora_unet_a_to_q.lora_down.weight"].update(fields))
+
+
+def twice() -> bytes:
+    data = good()
+    length = int.from_bytes(data[:8], "little")
+    text = data[8 : 8 + length].rstrip()
+    return packed(text[:-1] + b',"lora_unet_a_to_q.alpha":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}', data[8 + length :])
+
+
+def a_million_empty() -> bytes:
+    row = '"%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
+    return packed(("{" + ",".join(row % i for i in range(1_000_000)) + "}").encode())
+
+
+def some_empty() -> bytes:
+    row = '"%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
+    return packed(("{" + ",".join(row % i for i in range(100_000)) + "}").encode())
+
+
+def with_value(value: float) -> bytes:
+    adapter = Adapter(_INFO, LAYERS)
+    with torch.no_grad():
+        next(iter(adapter.parameters()))[0, 0] = value
+    return files.to_bytes(adapter)
+
+
+def other_rank() -> bytes:
+    """Matrices of rank 3 under metadata that say two thousand million."""
+    return said(dressform__rank="2000000000")()
+
+
+class _Runs:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (print, ("a pickle ran",))
+
+
+VECTORS: Vectors = {
+    "empty": file_of(_NAME, b""),
+    "seven bytes": file_of(_NAME, bytes(7)),
+    "header of 2^63 bytes said": file_of(_NAME, (1 << 63).to_bytes(8, "little") + b"{}"),
+    "header longer than the file": file_of(_NAME, (1000).to_bytes(8, "little") + b"{}"),
+    "header of 90 megabytes": file_of(_NAME, lambda: packed(b"{" + b" " * (90 << 20) + b"}")),
+    "header of no JSON": file_of(_NAME, packed(b"not JSON at all")),
+    "header that is a list": file_of(_NAME, packed(b"[1, 2]")),
+    "header in another encoding": file_of(_NAME, packed("{\"é\": 1}".encode("latin-1"))),
+    "header nested a million deep": file_of(_NAME, packed(b'{"a":' + b"[" * 1_000_000)),
+    "header with a number of a million digits": file_of(_NAME, packed(b'{"a":' + b"9" * 1_000_000 + b"}")),
+    "no tensors": file_of(_NAME, packed(b"{}")),
+    "a name twice": file_of(_NAME, twice),
+    "a million empty tensors": file_of(_NAME, a_million_empty),
+    "a hundred thousand empty tensors": file_of(_NAME, some_empty),
+    "places overlap": file_of(_NAME, tensor(data_offsets=[0, 36])),
+    "a place behind the end": file_of(_NAME, tensor(data_offsets=[1 << 40, (1 << 40) + 36])),
+    "a place below zero": file_of(_NAME, tensor(data_offsets=[-36, 0])),
+    "a place that is no number": file_of(_NAME, tensor(data_offsets=["0", True])),
+    "a place turned round": file_of(_NAME, tensor(data_offsets=[36, 0])),
+    "a hidden gap": file_of(_NAME, changed(lambda rows: rows, lambda t: t + bytes(1000))),
+    "bytes missing": file_of(_NAME, changed(lambda rows: rows, lambda t: t[:-10])),
+    "shape of 2^47 squared": file_of(_NAME, tensor(shape=[1 << 47, 1 << 47])),
+    "shape below zero": file_of(_NAME, tensor(shape=[-3, -6])),
+    "shape of a thousand dimensions": file_of(_NAME, tensor(shape=[1] * 1000)),
+    "shape and bytes differ": file_of(_NAME, tensor(shape=[3, 7])),
+    "whole numbers instead of fractions": file_of(_NAME, tensor(dtype="I16")),
+    "a kind of number that is none": file_of(_NAME, tensor(dtype="F1024")),
+    "a kind that is a list": file_of(_NAME, tensor(dtype=[])),
+    "another field": file_of(_NAME, tensor(run="me")),
+    "shapes of another base model": file_of(
+        _NAME, lambda: files.to_bytes(Adapter(_INFO, {"a.to_q": nn.Linear(9, 5), "b.conv1": nn.Conv2d(4, 7, 3)}))
+    ),
+    "layers of another base model": file_of(_NAME, lambda: files.to_bytes(Adapter(_INFO, {"c.to_q": nn.Linear(6, 5)}))),
+    "another base model": file_of(_NAME, said(dressform__base_model_sha256="c" * 64)),
+    "a foreign tensor beside": file_of(_NAME, changed(
+        lambda rows: rows.update(planted={"dtype": "F32", "shape": [1], "data_offsets": [rows_end(rows), rows_end(rows) + 4]}),
+        lambda t: t + bytes(4),
+    )),
+    "NaN": file_of(_NAME, lambda: with_value(float("nan"))),
+    "infinity": file_of(_NAME, lambda: with_value(float("inf"))),
+    "rank two thousand million": file_of(_NAME, other_rank),
+    "rank 0": file_of(_NAME, said(dressform__rank="0")),
+    "rank that is a word": file_of(_NAME, said(dressform__rank="many")),
+    "alpha NaN": file_of(_NAME, said(dressform__alpha="nan")),
+    "alpha other than its tensors": file_of(_NAME, said(dressform__alpha="3.0")),
+    "targets unknown": file_of(_NAME, said(dressform__targets="../everything")),
+    "a name of a megabyte": file_of(_NAME, said(ss_output_name="a" * (1 << 20))),
+    "a name with terminal commands": file_of(_NAME, said(ss_output_name="\x1b[2J\nerror: none")),
+    "metadata that are no words": file_of(_NAME, said(ss_output_name=["a"])),
+    "no metadata of ours": file_of(_NAME, changed(lambda rows: rows.pop("__metadata__"))),
+    "a pickle": file_of(_NAME, pickle.dumps(_Runs())),
+    "a zip of torch.save": file_of(_NAME, b"PK\x03\x04" + bytes(200)),
+}  # fmt: skip
+
+
+def rows_end(rows: dict[str, Any]) -> int:
+    """Where the tensors of a header end."""
+    return max(row["data_offsets"][1] for name, row in rows.items() if name != "__metadata__")
