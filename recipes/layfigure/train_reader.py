@@ -88,16 +88,6 @@ def degrade(x: Tensor, generator: torch.Generator) -> Tensor:
     return x * gain + level * torch.randn(x.shape, generator=generator)
 
 
-def shifted(x: Tensor, maps: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Eighths of the batch moved by up to two map cells sideways and one up or down, the label maps with them."""
-    moved_x, moved_maps = [], []
-    for part, map_ in zip(x.chunk(8), maps.chunk(8), strict=True):
-        down, right = int(torch.randint(-1, 2, (), generator=generator)), int(torch.randint(-2, 3, (), generator=generator))
-        moved_x.append(part.roll((4 * down, 4 * right), (2, 3)))
-        moved_maps.append(map_.roll((down, right), (1, 2)))
-    return torch.cat(moved_x), torch.cat(moved_maps)
-
-
 def loss_of(net: ReaderNet, x: Tensor, words: Tensor, maps: Tensor) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16):
         logits, labels = net(x.to(memory_format=torch.channels_last))
@@ -157,8 +147,7 @@ def batch(given: Material, size: int, step: int) -> tuple[Tensor, Tensor, Tensor
     b = torch.randint(len(given.twins), (size // 3,), generator=generator)
     x = torch.cat([given.train.pictures[a], given.twins[b]]).float().div(127.5).sub(1)
     rows = torch.cat([a, given.twin_rows[b]])
-    x, maps = shifted(x, given.train.maps[rows], generator)
-    return degrade(x, generator), given.train.words[rows], maps
+    return degrade(x, generator), given.train.words[rows], given.train.maps[rows]
 
 
 def fit(net: ReaderNet, given: Material, args: argparse.Namespace) -> None:
