@@ -118,6 +118,14 @@ def test_the_demo_never_touches_a_folder_that_is_there(tmp_path: Path) -> None:
     assert (tmp_path / "mine").is_dir()
 
 
+def test_a_files_name_does_not_command_the_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "a\x1b[2J\nb.png"
+    file.write_text("no picture")
+    done = run("verify", file)
+    refused(done, "a\\x1b[2J b.png: not a PNG")
+    assert "\x1b" not in done.stderr
+
+
 def test_figures_are_written_in_the_one_form() -> None:
     from dressform.measure.statistics import share
     from dressform.workspace.measuring import Measured, Truth, to_json

@@ -6,6 +6,7 @@ Readable without colour; progress bars only on a terminal.
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -27,12 +28,12 @@ _out, _err = Console(highlight=False, soft_wrap=True), Console(stderr=True, high
 
 def say(text: str) -> None:
     """A result: stdout."""
-    _out.print(text, markup=False)
+    _out.print(_harmless(text), markup=False)
 
 
 def note(text: str) -> None:
     """What happens along the way: stderr."""
-    _err.print(text, markup=False)
+    _err.print(_harmless(text), markup=False)
 
 
 def hint(text: str) -> None:
@@ -42,7 +43,12 @@ def hint(text: str) -> None:
 
 def fail(text: str) -> None:
     """The one line of an error: stderr."""
-    _err.print(f"error: {text}", style="bold red" if sys.stderr.isatty() else "", markup=False)
+    _err.print(f"error: {_harmless(text.replace(chr(10), ' '))}", style="bold red" if sys.stderr.isatty() else "", markup=False)
+
+
+def _harmless(text: str) -> str:
+    """The text with every control character but line ends spelt out: a file's name must not command the terminal."""
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" and c != "\n" else c for c in text)
 
 
 def ask_secret(question: str) -> str:
