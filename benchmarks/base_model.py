@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prompts", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=3.0)
+    parser.add_argument("--guidance", type=float, default=1.5)
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path, help="write the first 32 pictures as a sheet")

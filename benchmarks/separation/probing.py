@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.separation.arms import Learned
 from benchmarks.separation.cases import Case, worn_words
@@ -17,6 +17,7 @@ from dressform.layfigure.world import random_scene
 from dressform.measure.reader import Reader
 from dressform.measure.separation import NEUTRAL, Probe, Truth, burned_in, identity_right, outfit_right, scene_right
 from dressform.train.draws import seed_of
+from dressform.workspace.measuring import noise_floor
 
 EVALUATION = 1_000_000
 """Added to a case's seed for everything that is drawn to be judged, so that no training draw is met again."""
@@ -55,7 +56,8 @@ def probe(base: Backbone, reader: Reader, case: Case, learned: Learned, each: in
     rows = [_row(a, learned, seed_of(case.seed + EVALUATION, "probe", i) % 2**31) for i, a in enumerate(asked)]
     with AdapterStack(base.target_layers(learned.adapters[0].info.targets), learned.adapters).attached() as stack:
         drawn = draw(base, stack, rows, SampleConfig(batch=32))
-    return [_judged(case.truth, a, r) for a, r in zip(asked, reader.read(drawn), strict=True)]
+    truth = replace(case.truth, noise=noise_floor(base, reader, case.truth.identity))
+    return [_judged(truth, a, r) for a, r in zip(asked, reader.read(drawn), strict=True)]
 
 
 def _row(asked: _Ask, learned: Learned, seed: int) -> Row:
@@ -67,7 +69,7 @@ def _row(asked: _Ask, learned: Learned, seed: int) -> Row:
 
 def _judged(truth: Truth, asked: _Ask, reading) -> Outcome:  # type: ignore[no-untyped-def]
     if asked.worn is not None:
-        truth = Truth(truth.identity, {**truth.outfits, asked.worn.kind: worn_words(asked.worn)})
+        truth = replace(truth, outfits={**truth.outfits, asked.worn.kind: worn_words(asked.worn)})
     scene = {"view": asked.scene.view, "pose": asked.scene.pose, "background": asked.scene.background}
     one = Probe(asked.name, scene, reading, truth.visible(asked.name, scene))
     return Outcome(

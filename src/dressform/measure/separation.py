@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dressform.layfigure.doll import Doll, Garment, Identity, Scene
+from dressform.layfigure.doll import BACKGROUNDS, POSES, VIEWS, Doll, Garment, Identity, Scene
 from dressform.layfigure.render import render
 from dressform.layfigure.visible import visible
 from dressform.measure.reader import Reading
@@ -20,7 +20,7 @@ GARMENT_WORDS = ("kind", "colour", "pattern")
 SCENE_WORDS = ("view", "pose", "background")
 NEUTRAL = "neutral"
 GARMENT_NOISE = 0.01
-"""Share of the figure that may read as garment in the neutral layer before it counts as burn-in."""
+"""Share of the figure, above the reader's own error, that may read as garment in the neutral layer before it is burn-in."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,21 @@ class Truth:
 
     identity: Mapping[str, str]
     outfits: Mapping[str, Mapping[str, str]]
+    noise: float = 0.0
+    """The largest share of garment that the reader sees in true pictures of her neutral layer: its own error."""
 
     def visible(self, asked: str, scene: Mapping[str, str]) -> frozenset[str]:
         """The attributes that a true picture of her in that outfit ("neutral": none) and scene shows."""
         worn = self.outfits.get(asked)
         doll = Doll(Identity(**self.identity), Garment(**worn) if worn and worn["kind"] != NEUTRAL else None, Scene(**scene))
         return visible(doll, render(doll))
+
+
+def neutral_dolls(identity: Mapping[str, str]) -> list[Doll]:
+    """Her neutral layer from every view before every background: what the reader's own error is measured on."""
+    who = Identity(**identity)
+    scenes = [(view, background) for view in VIEWS for background in BACKGROUNDS]
+    return [Doll(who, None, Scene(view, POSES[i % len(POSES)], background)) for i, (view, background) in enumerate(scenes)]
 
 
 def mistakes(probe: Probe, truth: Truth, names: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -75,11 +84,11 @@ def scene_right(probe: Probe, truth: Truth) -> bool:
 def burned_in(probe: Probe, truth: Truth) -> str | None:
     """The outfit that shows although another was asked for, or None.
 
-    In the neutral layer any garment counts (read as a kind, or more than 1 % of the figure). Under another outfit
-    a foreign kind counts, and so does a foreign outfit's colour that neither the asked outfit has.
+    In the neutral layer any garment counts (read as a kind, or more than 1 % of the figure above the reader's own error).
+    Under another outfit a foreign kind counts, and so does a foreign outfit's colour that neither the asked outfit has.
     """
     words, asked = probe.reading.words, truth.outfits.get(probe.asked, {})
-    dressed = words["kind"] != NEUTRAL or probe.reading.garment_share > GARMENT_NOISE
+    dressed = words["kind"] != NEUTRAL or probe.reading.garment_share > truth.noise + GARMENT_NOISE
     if probe.asked == NEUTRAL:
         return _nearest(words, truth) if dressed else None
     for name, worn in truth.outfits.items():

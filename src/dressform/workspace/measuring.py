@@ -11,14 +11,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from dressform.backbones.protocol import Backbone
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import NotReady
 from dressform.layfigure.doll import BACKGROUNDS, IDENTITY_ATTRIBUTES, POSES, VIEWS
+from dressform.layfigure.render import render
 from dressform.measure import reader as reading
 from dressform.measure.report import Example, Examples, page
-from dressform.measure.separation import GARMENT_WORDS, IDENTITY_WORDS, NEUTRAL, SCENE_WORDS, Probe, Truth, figures, matrix, mistakes
+from dressform.measure.separation import (
+    GARMENT_WORDS,
+    IDENTITY_WORDS,
+    NEUTRAL,
+    SCENE_WORDS,
+    Probe,
+    Truth,
+    figures,
+    matrix,
+    mistakes,
+    neutral_dolls,
+)
 from dressform.records import Figure
 from dressform.store import write_atomically
 from dressform.train.draws import generator, seed_of
@@ -72,7 +86,11 @@ def to_json(measured: Measured) -> str:
         {
             "figures": {name: asdict(figure) for name, figure in measured.figures.items()},
             "matrix": {row: {c: asdict(f) for c, f in cells.items()} for row, cells in measured.matrix.items()},
-            "truth": {"identity": dict(measured.truth.identity), "outfits": {k: dict(v) for k, v in measured.truth.outfits.items()}},
+            "truth": {
+                "noise": round(measured.truth.noise, 4),
+                "identity": dict(measured.truth.identity),
+                "outfits": {k: dict(v) for k, v in measured.truth.outfits.items()},
+            },
             "reader": measured.reader,
         },
         indent=1,
@@ -124,7 +142,12 @@ def _truth(workspace: Workspace, reader: reading.Reader, names: list[str]) -> Tr
     neutral = read_pictures(workspace, reader, workspace.pictures(None))
     worn = {name: read_pictures(workspace, reader, workspace.pictures(name)) for name in names}
     everything = neutral or [r for found in worn.values() for r in found]
-    return Truth(
-        reading.usual(everything, IDENTITY_ATTRIBUTES),
-        {name: reading.usual(found, (*GARMENT_WORDS, "second")) for name, found in worn.items()},
-    )
+    who = reading.usual(everything, IDENTITY_ATTRIBUTES)
+    outfits = {name: reading.usual(found, (*GARMENT_WORDS, "second")) for name, found in worn.items()}
+    return Truth(who, outfits, noise_floor(workspace.backbone, reader, who))
+
+
+def noise_floor(base: Backbone, reader: reading.Reader, who: Mapping[str, str]) -> float:
+    """The largest share of garment read in true renders of her neutral layer, after the base model's autoencoder."""
+    pictures = torch.from_numpy(np.stack([render(doll).picture for doll in neutral_dolls(who)])).permute(0, 3, 1, 2)
+    return max(r.garment_share for r in reader.read(base.decode(base.encode_pictures(pictures))))
