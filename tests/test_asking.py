@@ -192,4 +192,4 @@ def test_no_other_file_opens_a_connection() -> None:
     files = sorted(source.rglob("*.py"))
     words = ("import socket", "http.client", "urllib.request", "import requests", "import httpx", "aiohttp", "create_connection")
     calling = [f.name for f in files if any(w in f.read_text() for w in words)]
-    assert len(files) > 50 and calling == ["endpoint.py"]
+    assert len(files) > 50 and calling == ["endpoint.py", "offline_proof.py"]  # the latter tries one, to see it stopped
