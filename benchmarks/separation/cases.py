@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from dressform.backbones.protocol import Backbone
 from dressform.layfigure.canvas import GARMENT_LABELS
 from dressform.layfigure.captions import NEUTRAL, identity_tags, scene_tags
-from dressform.layfigure.doll import Doll, Garment, Scene, attributes
+from dressform.layfigure.doll import Doll, Garment
 from dressform.layfigure.render import render
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES, random_scene
 from dressform.measure.separation import Truth
@@ -46,8 +46,7 @@ class Case:
     @property
     def truth(self) -> Truth:
         """What a reader should find."""
-        who = attributes(Doll(HELD_OUT_IDENTITIES[self.who], None, Scene("front", "standing", "white")))
-        return Truth(who, {name: worn_words(worn) for name, worn in self.wardrobe.items()})
+        return Truth(asdict(HELD_OUT_IDENTITIES[self.who]), {name: worn_words(worn) for name, worn in self.wardrobe.items()})
 
 
 _COLOUR_PAIRS = (("green", "white"), ("purple", "black"), ("orange", "brown"), ("pink", "white"), ("blue", "yellow"), ("red", "black"))
