@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import os
-import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-from PIL import Image
 
 if TYPE_CHECKING:
     from dressform.workspace.workspace import Workspace
@@ -43,23 +40,13 @@ def tiny_backbone(tiny_base: Path):
 @pytest.fixture
 def dolls(tmp_path: Path) -> Path:
     """A folder with neutral/ and dress/: three small pictures each, with captions and masks."""
-    from dressform.layfigure.captions import scene_tags
-    from dressform.layfigure.doll import Doll
-    from dressform.layfigure.render import render
-    from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES, random_scene
+    from dressform.layfigure import samples
+    from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 
-    rng = random.Random(0)
-    for name, worn in (("neutral", None), ("dress", HELD_OUT_DESIGNS["dress-a"])):
-        folder = tmp_path / "pictures" / name
-        (folder / "masks").mkdir(parents=True)
-        for i in range(3):
-            scene = random_scene(rng)
-            drawn = render(Doll(HELD_OUT_IDENTITIES["aoi"], worn, scene), 64)
-            Image.fromarray(np.ascontiguousarray(drawn.picture)).save(folder / f"{i}.png")
-            (folder / f"{i}.txt").write_text(", ".join(scene_tags(scene)))
-            if worn:
-                Image.fromarray(drawn.garment_mask).save(folder / "masks" / f"{i}.png")
-    return tmp_path / "pictures"
+    aoi, folder = HELD_OUT_IDENTITIES["aoi"], tmp_path / "pictures"
+    samples.draw(folder / "neutral", aoi, None, 3, seed=0, size=64)
+    samples.draw(folder / "dress", aoi, HELD_OUT_DESIGNS["dress-a"], 3, seed=1, size=64)
+    return folder
 
 
 @pytest.fixture

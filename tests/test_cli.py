@@ -58,7 +58,7 @@ def test_a_character_needs_an_age(tmp_path: Path) -> None:
 
 @pytest.mark.recipe
 def test_the_journey_on_a_tiny_base_model(tmp_path: Path, tiny_base: Path, dolls: Path) -> None:
-    made = run("new", "aoi", "--age", "24", "--base-model", tiny_base, cwd=tmp_path)
+    made = run("new", "aoi", "--age", "24", "--base-model", tiny_base, "--yes", cwd=tmp_path)
     assert made.returncode == 0 and "an adult of 24" in made.stdout
     refused(run("new", "aoi", "--age", "24", "--base-model", tiny_base, cwd=tmp_path), "here already")
     refused(run("train", "aoi", cwd=tmp_path), "no pictures yet")
@@ -89,7 +89,7 @@ def test_the_names_that_cannot_be_used(tmp_path: Path, tiny_base: Path) -> None:
     refused(run("new", "mia", "--age", "30", "--base-model", "nowhere", cwd=tmp_path), "model_index.json")
     refused(run("new", "mia", "--age", "30", "--kind", "photo", "--base-model", tiny_base, cwd=tmp_path), "'original'")
     refused(run("train", "nobody", cwd=tmp_path), "character.toml")
-    run("new", "mia", "--age", "30", "--base-model", tiny_base, cwd=tmp_path)
+    run("new", "mia", "--age", "30", "--base-model", tiny_base, "--yes", cwd=tmp_path)
     (tmp_path / "empty").mkdir()
     refused(run("add", "mia", "empty", "--neutral", cwd=tmp_path), "no pictures")
     refused(run("add", "mia", "missing", "--neutral", cwd=tmp_path), "no such file or folder")
@@ -101,7 +101,7 @@ def test_the_names_that_cannot_be_used(tmp_path: Path, tiny_base: Path) -> None:
 def test_an_adapter_of_another_base_model_is_refused(tmp_path: Path, tiny_base: Path, dolls: Path) -> None:
     from tests import tiny
 
-    run("new", "aoi", "--age", "24", "--base-model", tiny_base, cwd=tmp_path)
+    run("new", "aoi", "--age", "24", "--base-model", tiny_base, "--yes", cwd=tmp_path)
     run("add", "aoi", dolls / "neutral", "--neutral", cwd=tmp_path)
     run("add", "aoi", dolls / "dress", "--outfit", "dress", cwd=tmp_path)
     assert run("train", "aoi", "--steps", "1", cwd=tmp_path).returncode == 0

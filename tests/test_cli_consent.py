@@ -17,7 +17,7 @@ from tests.test_cli import refused, run
 @pytest.fixture
 def aoi(tmp_path: Path, tiny_base: Path, dolls: Path) -> Path:
     """A folder with the character aoi, her neutral pictures and a dress."""
-    made = run("new", "aoi", "--age", "24", "--base-model", tiny_base, cwd=tmp_path)
+    made = run("new", "aoi", "--age", "24", "--yes", "--base-model", tiny_base, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert run("add", "aoi", dolls / "neutral", "--neutral", cwd=tmp_path).returncode == 0
     assert run("add", "aoi", dolls / "dress", "--outfit", "dress", cwd=tmp_path).returncode == 0
@@ -26,7 +26,7 @@ def aoi(tmp_path: Path, tiny_base: Path, dolls: Path) -> Path:
 
 @pytest.mark.recipe
 def test_new_says_what_is_agreed_and_shows_the_recovery_key_once(tmp_path: Path, tiny_base: Path) -> None:
-    made = run("new", "aoi", "--age", "24", "--base-model", tiny_base, "--lang", "ja", cwd=tmp_path)
+    made = run("new", "aoi", "--age", "24", "--yes", "--base-model", tiny_base, "--lang", "ja", cwd=tmp_path)
     assert "同意" in made.stderr and "AGE-SECRET-KEY-1" in made.stderr and "AGE-SECRET-KEY-1" not in made.stdout
     everything = b"".join(p.read_bytes() for p in (tmp_path / "aoi").rglob("*") if p.is_file())
     assert b"AGE-SECRET-KEY" not in everything
@@ -80,7 +80,7 @@ def test_a_lost_key_is_recovered_and_nothing_is_permitted_until_agreed_anew(tmp_
             [sys.executable, "-m", "dressform.cli", *words], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
 
-    made = command(first, "new", "aoi", "--age", "24", "--base-model", str(tiny_base))
+    made = command(first, "new", "aoi", "--age", "24", "--yes", "--base-model", str(tiny_base))
     recovery = next(w for w in made.stderr.split() if w.startswith("AGE-SECRET-KEY-1"))
     refused(command(second, "consent", "show", "aoi"), "vault recover")
     code = (
@@ -95,7 +95,7 @@ def test_a_lost_key_is_recovered_and_nothing_is_permitted_until_agreed_anew(tmp_
 
 @pytest.mark.recipe
 def test_dressed_pictures_alone_are_enough(tmp_path: Path, tiny_base: Path, dolls: Path) -> None:
-    assert run("new", "aoi", "--age", "24", "--base-model", tiny_base, cwd=tmp_path).returncode == 0
+    assert run("new", "aoi", "--age", "24", "--yes", "--base-model", tiny_base, cwd=tmp_path).returncode == 0
     refused(run("train", "aoi", cwd=tmp_path), "no pictures yet")
     assert run("add", "aoi", dolls / "dress", "--outfit", "dress", cwd=tmp_path).returncode == 0
     refused(run("train", "aoi", "--steps", "2", cwd=tmp_path), "--describe")
@@ -109,7 +109,7 @@ def test_dressed_pictures_alone_are_enough(tmp_path: Path, tiny_base: Path, doll
 @pytest.mark.recipe
 def test_a_card_with_boundaries_and_a_question_to_her(tmp_path: Path, tiny_base: Path) -> None:
     (tmp_path / "aoi.png").write_bytes(cards.as_png(ccv3=cards.in_png(cards.card(3))))
-    new = ("new", "aoi", "--age", "27", "--base-model", tiny_base, "--card", "aoi.png", "--boundary", "no masks [measure]")
+    new = ("new", "aoi", "--age", "27", "--yes", "--base-model", tiny_base, "--card", "aoi.png", "--boundary", "no masks [measure]")
     refused(run(*new, "--permit", "add,publish", cwd=tmp_path), "her boundary stands against it: 'My pictures stay here'")
     assert not (tmp_path / "aoi").exists()
     made = run(*new, cwd=tmp_path)
@@ -134,6 +134,7 @@ def test_a_card_with_boundaries_and_a_question_to_her(tmp_path: Path, tiny_base:
 
 def test_wrong_words_each_give_one_clear_line_and_make_nothing(tmp_path: Path) -> None:
     new = ("new", "aoi", "--age", "24")
+    refused(run(*new, cwd=tmp_path), "nobody agreed", "--yes")
     refused(run("consent", "show", "nosuch", cwd=tmp_path), "nosuch", "dressform new")
     refused(run("consent", "grant", "nosuch", "--permit", "publsh", cwd=tmp_path), "'publsh'", "publish")
     refused(run(*new, "--permit", "fly", cwd=tmp_path), "'fly'")

@@ -67,12 +67,20 @@ def test_sixteen_bits_of_grey_keep_their_shades(tmp_path: Path) -> None:
     assert np.array_equal(intake.decode(tmp_path / "ramp.png", 64, True).pixels[..., 0], ramp >> 8)
 
 
-def test_a_photograph_is_refused_for_an_original_character_only(tmp_path: Path) -> None:
+def _photograph(file: Path, where: str) -> Path:
     exif = Image.Exif()
-    exif[271] = "Camera Works"
-    file = tmp_path / "photo.jpg"
+    if where == "exposure":
+        exif.get_ifd(0x8769)[33434] = 0.01
+    else:
+        exif[271] = "Camera Works"
     Image.new("RGB", (64, 64)).save(file, exif=exif)
-    with pytest.raises(Refused, match="photograph"):
+    return file
+
+
+@pytest.mark.parametrize("where", ["maker", "exposure"])
+def test_a_photograph_is_refused_for_an_original_character_only(tmp_path: Path, where: str) -> None:
+    file = _photograph(tmp_path / "photo.jpg", where)
+    with pytest.raises(Refused, match=f"{where}.*photograph"):
         intake.decode(file, 64, original=True)
     assert intake.decode(file, 64, original=False).pixels.shape == (64, 64, 3)
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from torch.nn import functional
 
+from benchmarks import with_peft
 from benchmarks.speed.timing import Ratio, ratio, turns
 from benchmarks.speed.wardrobes import adapter, jobs, pictures
 from dressform.backbones.stable_diffusion import StableDiffusion
 from dressform.train.config import TrainConfig
-from dressform.train.data import rows_at
 from dressform.train.loop import train
 from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.objectives.plain import plain
@@ -74,7 +71,7 @@ def against_peft(base: StableDiffusion, config: TrainConfig, count: int, repeats
             "ours, L_k": lambda: train(
                 base, jobs(base, count, config), outfit_on_identity(1.0), config, adapter(base, "identity", config, filled=True)
             ),
-            "peft": lambda: [_with_peft(base, replace(config, seed=i)) for i in range(count)],
+            "peft": lambda: [with_peft.trained(base, pictures(base, "peft"), replace(config, seed=i)) for i in range(count)],
         },
         repeats,
     )
@@ -82,22 +79,3 @@ def against_peft(base: StableDiffusion, config: TrainConfig, count: int, repeats
         "wardrobe_over_peft": ratio(seconds["ours"], seconds["peft"]),
         "wardrobe_with_preservation_over_peft": ratio(seconds["ours, L_k"], seconds["peft"]),
     }
-
-
-def _with_peft(base: StableDiffusion, config: TrainConfig) -> None:
-    """One LoRA by diffusers' own text-to-image training step: scheduler.add_noise, the v target, mean squared error."""
-    unet = copy.deepcopy(base.denoiser)
-    lora = LoraConfig(r=config.rank, lora_alpha=int(config.alpha), target_modules=list(base.target_layers(config.targets)))
-    unet = inject_adapter_in_model(lora, unet).train()
-    trained = [p for p in unet.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=config.learning_rate)
-    data, empty = pictures(base, "peft"), base.encode_text([""])
-    for step in range(config.steps):
-        rows = rows_at(data, empty, config.seed, step, config.rows, config.drop_caption)
-        noisy = base.scheduler.add_noise(rows.latents, rows.noise, rows.t)
-        with base.autocast():
-            predicted = unet(noisy, rows.t, rows.text).sample
-        functional.mse_loss(predicted.float(), base.target(rows.latents, rows.noise, rows.t)).backward()
-        torch.nn.utils.clip_grad_norm_(trained, config.clip_norm)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)

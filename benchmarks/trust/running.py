@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import time
 from collections.abc import Iterator
@@ -13,14 +12,9 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from dressform.errors import Refused
-from dressform.layfigure.captions import scene_tags
-from dressform.layfigure.doll import Doll
-from dressform.layfigure.render import render
-from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES, random_scene
+from dressform.layfigure import samples
+from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.train.events import StepDone
 from dressform.workspace import training, workspace
 
@@ -34,16 +28,9 @@ def make(place: Path, pictures: int = 3) -> None:
     from tests import tiny
 
     tiny.write(place / "base")
-    rng = random.Random(0)
-    for name, worn in (("neutral", None), ("dress", HELD_OUT_DESIGNS["dress-a"])):
-        (place / name / "masks").mkdir(parents=True)
-        for i in range(pictures):
-            scene = random_scene(rng)
-            drawn = render(Doll(HELD_OUT_IDENTITIES["aoi"], worn, scene), 64)
-            Image.fromarray(np.ascontiguousarray(drawn.picture)).save(place / name / f"{i}.png")
-            (place / name / f"{i}.txt").write_text(", ".join(scene_tags(scene)))
-            if worn:
-                Image.fromarray(drawn.garment_mask).save(place / name / "masks" / f"{i}.png")
+    aoi = HELD_OUT_IDENTITIES["aoi"]
+    samples.draw(place / "neutral", aoi, None, pictures, seed=0, size=64)
+    samples.draw(place / "dress", aoi, HELD_OUT_DESIGNS["dress-a"], pictures, seed=1, size=64)
     with at_home(place):
         workspace.create(place / "aoi", workspace.Asked("aoi", 24, base_model=str(place / "base")))
         with workspace.opened(place / "aoi") as her:

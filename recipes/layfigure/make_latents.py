@@ -2,8 +2,8 @@
 
     python -m recipes.layfigure.make_latents --work WORK [--count 24000] [--seed 1]
 
-Writes WORK/latents-SEED.safetensors (latents bf16 [n, 12, 16, 16], figure cells uint8 [n, 16, 16]) and the dolls
-beside it as JSON lines, from which captions are made afresh at every step.
+Writes WORK/latents-SEED.safetensors (latents bf16 [n, 12, 16, 16]; shares uint8 [n, 9, 16, 16]: how many of a cell's 64 pixels
+carry each label) and the dolls beside it as JSON lines, from which captions are made afresh at every step.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
+from dressform.layfigure.canvas import LABELS
 from dressform.layfigure.render import render
 from dressform.layfigure.world import training_doll
 
@@ -30,7 +31,7 @@ def encode(work: Path, count: int, seed: int) -> tuple[torch.Tensor, torch.Tenso
     torch.set_num_threads(1)
     vae = AutoencoderKL.from_pretrained(work / "vae").eval().to(memory_format=torch.channels_last)
     rng = random.Random(seed)
-    latents, figures, dolls = [], [], []
+    latents, shares, dolls = [], [], []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         while len(dolls) < count:
             group = [training_doll(rng) for _ in range(50)]
@@ -38,10 +39,10 @@ def encode(work: Path, count: int, seed: int) -> tuple[torch.Tensor, torch.Tenso
             x = torch.from_numpy(np.stack([r.picture for r in drawn])).permute(0, 3, 1, 2).float() / 127.5 - 1
             z = vae.encode(x.to(memory_format=torch.channels_last)).latent_dist.mean
             latents.append(z.to(torch.bfloat16).contiguous())
-            labels = np.stack([r.labels > 0 for r in drawn]).reshape(-1, 16, 8, 16, 8)
-            figures.append(torch.from_numpy(labels.any(axis=(2, 4)).astype(np.uint8)))
+            labels = np.stack([r.labels for r in drawn]).reshape(-1, 1, 16, 8, 16, 8) == np.arange(len(LABELS)).reshape(1, -1, 1, 1, 1, 1)
+            shares.append(torch.from_numpy(labels.sum(axis=(3, 5), dtype=np.uint8)))
             dolls += [json.dumps(asdict(d)) for d in group]
-    return torch.cat(latents), torch.cat(figures), dolls
+    return torch.cat(latents), torch.cat(shares), dolls
 
 
 def main() -> None:
@@ -56,8 +57,8 @@ def main() -> None:
         jobs = [pool.submit(encode, args.work, share, args.seed * 1000 + i) for i in range(args.processes)]
         parts = [job.result() for job in jobs]
     latents = torch.cat([p[0] for p in parts])
-    figures = torch.cat([p[1] for p in parts])
-    save_file({"latents": latents, "figures": figures}, args.work / f"latents-{args.seed}.safetensors")
+    shares = torch.cat([p[1] for p in parts])
+    save_file({"latents": latents, "shares": shares}, args.work / f"latents-{args.seed}.safetensors")
     (args.work / f"dolls-{args.seed}.jsonl").write_text("\n".join(line for p in parts for line in p[2]) + "\n")
     print(len(latents), "latents; std", latents.float().std().item())
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
-
-import numpy as np
-from PIL import Image
 
 
 def page(title: str, body: str) -> str:
@@ -15,11 +11,9 @@ def page(title: str, body: str) -> str:
     return _PAGE.format(title=html.escape(title), body=body)
 
 
-def picture(pixels: np.ndarray, says: str) -> str:
-    """An img element of uint8 [h, w, 3] pixels; ``says`` is what it shows, for those who cannot see it."""
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    data = base64.b64encode(out.getvalue()).decode()
+def picture(png: bytes, says: str) -> str:
+    """An img element that holds a PNG file, signature and all; ``says`` is what it shows, for those who cannot see it."""
+    data = base64.b64encode(png).decode()
     return f'<img alt="{html.escape(says)}" src="data:image/png;base64,{data}">'
 
 

@@ -35,7 +35,7 @@ def command(
     lang: Annotated[str | None, typer.Option(help="'en' or 'ja' (default: from the system).")] = None,
     card: Annotated[Path | None, typer.Option(help="A character card (PNG or JSON) to begin her profile with.")] = None,
     boundary: Annotated[list[str] | None, typer.Option(help="'WORDS' or 'WORDS [SCOPE, SCOPE]'; may be repeated.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Agree without being asked.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree without being asked; needed where there is no terminal to ask on.")] = False,
 ) -> None:
     from dressform.consent.scopes import CAREFUL, PLAIN_WORDS, SCOPES, language, scopes
     from dressform.errors import BadInput
@@ -50,13 +50,17 @@ def command(
         output.note(f"  {'x' if scope in chosen else ' '}  {scope:<16} {PLAIN_WORDS[words][scope]}")
     for line in output.boundary_lines(profile, words):
         output.note(line)
-    if sys.stdin.isatty() and not yes and not typer.confirm(_ASK[words].removesuffix(" [Y/n]"), default=True, err=True):
-        raise BadInput("nothing was made; say what you agree to with --permit")
+    if not (yes or (_agreed(words) if sys.stdin.isatty() else permit)):
+        raise BadInput("nothing was made, for nobody agreed; say --yes, or name what you agree to with --permit")
     recovery = workspace.create(made, asked)
     output.say(f"made {made}: {name}, an adult of {age}, called by {asked.trigger or name!r}")
     output.note(f"{_RECOVERY[words]}\n  {recovery}")
     output.hint(f"dressform consent show {made} says again what is agreed; receipts are in {made / 'receipts'}")
     output.hint(f"dressform add {made} PICTURES --neutral, then dressform add {made} PICTURES --outfit dress")
+
+
+def _agreed(words: str) -> bool:
+    return typer.confirm(_ASK[words].removesuffix(" [Y/n]"), default=True, err=True)
 
 
 def _system_language() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from ipaddress import IPv4Network, IPv6Address, ip_address
@@ -127,10 +127,8 @@ def _limited(connected: socket.socket, seconds: float) -> Iterator[list[bool]]:
 
     def end() -> None:
         late.append(True)
-        try:
+        with suppress(OSError):  # it may have just ended by itself
             connected.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # it has just ended by itself
 
     timer = Timer(seconds, end)
     timer.daemon = True

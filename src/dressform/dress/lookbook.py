@@ -33,8 +33,8 @@ def sheet(cells: Mapping[tuple[str, str], np.ndarray], rows: Sequence[str], colu
     return page
 
 
-def page(cells: Mapping[tuple[str, str], np.ndarray], rows: Sequence[str], columns: Sequence[str], title: str) -> str:
-    """The same as an HTML page with the pictures inside it."""
+def page(cells: Mapping[tuple[str, str], bytes], rows: Sequence[str], columns: Sequence[str], title: str) -> str:
+    """The same as an HTML page with the pictures, as PNG files, inside it."""
     head = "".join(f"<th scope=col>{html.escape(c)}</th>" for c in columns)
     body = "".join(
         f"<tr><th scope=row>{html.escape(r)}</th>"

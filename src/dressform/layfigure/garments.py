@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dressform.layfigure.canvas import OUTLINE
-from dressform.layfigure.figure import Figure, Limb, Ring, Vec
+from dressform.layfigure.cloth import belt, collar, dots, front_line, full, lapels, patch, rings, shoes, short, skirt, stripe, top, trousers
+from dressform.layfigure.figure import Figure, Limb, Ring
 
 Draw = Callable[[Figure], None]
 
@@ -28,100 +29,8 @@ class Cut:
     legs: Callable[[Figure, Limb], None] | None = None
 
 
-# pieces ---------------------------------------------------------------------------------------------
-def _rings(f: Figure, low: float, high: float, ease: float = 0.006) -> list[Ring]:
-    """The torso's rings between two heights, with rings interpolated at the ends."""
-    rows = np.array(f.torso(ease))
-    ys = rows[:, 0]
-    inner = [tuple(r) for r in rows if low < r[0] < high]
-    ends = [(y, *(float(np.interp(y, ys, rows[:, i])) for i in (1, 2, 3))) for y in (low, high)]
-    return [ends[0], *inner, ends[1]]  # type: ignore[list-item]
-
-
-def _top(f: Figure, low: float, high: float = 0.826, ease: float = 0.006, part: str = "main") -> None:
-    f.tower(_rings(f, low, high, ease), part)
-
-
-def _skirt(f: Figure, high: float, low: float, flare: float, part: str = "main", ease: float = 0.008) -> None:
-    """A cone from the waist or hips down; ``flare`` is how much wider the hem is than the hips."""
-    top = _rings(f, high - 0.001, high, ease)[0]
-    _, hip_w, hip_d, _ = _rings(f, 0.50, 0.51, ease)[0]
-    rows: list[Ring] = []
-    for t in (1.0, 0.72, 0.45, 0.2, 0.0):
-        y = low + (high - low) * t
-        w = (top[1] if y > 0.55 else hip_w) + (1 - t) * flare
-        d = (top[2] if y > 0.55 else hip_d) + (1 - t) * flare
-        rows.append((y, w, d, 0.0))
-    f.tower(rows[::-1], part)
-
-
-def _belt(f: Figure, y: float, part: str = "second", height: float = 0.022, ease: float = 0.011) -> None:
-    f.tower(_rings(f, y, y + height, ease), part, shade=False)
-
-
-def _front_line(f: Figure, low: float, high: float, part: str = "second", width: float = 1.3, x: float = 0.0) -> None:
-    """A seam, zip or placket down the front, seen unless she turns her back."""
-    depth = 0.062
-    a, seen = f.spot((x, low, depth), (x, 0, 1))
-    b, _ = f.spot((x, high, depth), (x, 0, 1))
-    if seen > 0.05 or f.view == "side":
-        f.canvas.line([a, b], part, OUTLINE if part == "line" else 0, width)
-
-
-def _dots(f: Figure, points: list[Vec], part: str = "second", r: float = 1.25) -> None:
-    if f.view == "back":
-        return
-    for p in points:
-        f.canvas.ellipse(f.flat(p), r, r, part, outline=True)
-
-
-def _patch(f: Figure, points: list[Vec], part: str, outline: bool = True) -> None:
-    """A flat shape on the front of the body; not drawn from behind."""
-    if f.view != "back":
-        f.canvas.polygon(np.array([f.flat(p) for p in points]), part, outline=outline)
-
-
-def _collar(f: Figure, part: str = "second", y: float = 0.822) -> None:
-    f.tower([(y, 0.058 * f.b, 0.046, 0.0), (y + 0.028, 0.040, 0.036, 0.0)], part, shade=False)
-
-
-def _lapels(f: Figure, part: str = "second", low: float = 0.64) -> None:
-    b = f.b
-    _patch(f, [(-0.034 * b, 0.832, 0.05), (-0.062 * b, 0.775, 0.06), (0.0, low, 0.066), (0.0, 0.75, 0.066)], part)
-    _patch(f, [(0.034 * b, 0.832, 0.05), (0.062 * b, 0.775, 0.06), (0.0, low, 0.066), (0.0, 0.75, 0.066)], part)
-
-
-def shoes(f: Figure, limb: Limb, part: str = "shoe", high: float = 0.0) -> None:
-    """A shoe; ``high`` > 0 makes it a boot of that height (in bones below the knee)."""
-    ankle = limb.joints[2]
-    if high:
-        knee = limb.joints[1]
-        top = knee + (ankle - knee) * (1 - high)
-        r = limb.radii[2] + 0.008
-        f.capsule(top, ankle, r + 0.006, r, part)
-    toe = ankle + np.array([0.0, -0.018, 0.052])
-    heel = ankle + np.array([0.0, -0.018, -0.008])
-    f.capsule(heel, toe, 0.024, 0.019, part)
-
-
-def _full(f: Figure, limb: Limb) -> None:
-    f.limb(limb, "main", 1.9, 0.007)
-
-
-def _short(f: Figure, limb: Limb) -> None:
-    f.limb(limb, "main", 0.55, 0.010, 0.006)
-
-
-def _trousers(part: str, upto: float = 1.92, ease: float = 0.006, flare: float = 0.004) -> Callable[[Figure, Limb], None]:
-    def draw(f: Figure, limb: Limb) -> None:
-        f.limb(limb, part, upto, ease, flare)
-
-    return draw
-
-
-# kinds ----------------------------------------------------------------------------------------------
 def _swimsuit(f: Figure) -> None:
-    _top(f, 0.470, 0.775, 0.004)
+    top(f, 0.470, 0.775, 0.004)
     for s in (-1, 1):
         x = s * 0.052 * f.b
         for z in (0.052, -0.040):
@@ -130,14 +39,14 @@ def _swimsuit(f: Figure) -> None:
             if seen > -0.05 or f.view == "side":
                 f.canvas.line([p, q], "second", OUTLINE, 2.6)
                 f.canvas.line([p, q], "second", 0, 1.7)
-    _belt(f, 0.610, height=0.020, ease=0.007)
+    belt(f, 0.610, height=0.020, ease=0.007)
 
 
 def _dress(f: Figure) -> None:
-    _top(f, 0.60, 0.815)
-    _skirt(f, 0.615, 0.270, 0.095)
-    _belt(f, 0.612)
-    _collar(f, y=0.806)
+    top(f, 0.60, 0.815)
+    skirt(f, 0.615, 0.270, 0.095)
+    belt(f, 0.612)
+    collar(f, y=0.806)
 
 
 def _dress_sleeve(f: Figure, limb: Limb) -> None:
@@ -145,32 +54,32 @@ def _dress_sleeve(f: Figure, limb: Limb) -> None:
 
 
 def _uniform(f: Figure) -> None:
-    _top(f, 0.515)
-    _belt(f, 0.560)
-    _collar(f)
-    _front_line(f, 0.590, 0.81, "second", 1.2)
+    top(f, 0.515)
+    belt(f, 0.560)
+    collar(f)
+    front_line(f, 0.590, 0.81, "second", 1.2)
     for s in (-1, 1):
-        _dots(f, [(s * 0.034, y, 0.064) for y in (0.64, 0.70, 0.76)])
+        dots(f, [(s * 0.034, y, 0.064) for y in (0.64, 0.70, 0.76)])
 
 
 def _uniform_sleeve(f: Figure, limb: Limb) -> None:
-    _full(f, limb)
+    full(f, limb)
     f.band(limb, 1.62, 0.022, "second", 0.010)
     root = limb.joints[0]
     f.capsule(root + np.array([0, 0.022, 0]), root + np.array([limb.outward * 0.014, 0.012, 0]), 0.019, 0.015, "second")
 
 
 def _shirt(f: Figure) -> None:
-    _top(f, 0.525, ease=0.010)
-    _collar(f, "main")
-    _front_line(f, 0.53, 0.815, "line", 0.8)
+    top(f, 0.525, ease=0.010)
+    collar(f, "main")
+    front_line(f, 0.53, 0.815, "line", 0.8)
 
 
 def _armour(f: Figure) -> None:
-    _skirt(f, 0.585, 0.425, 0.050, "second")
-    _top(f, 0.575, ease=0.014)
-    _belt(f, 0.572, "metal", 0.026, 0.016)
-    _patch(f, [(-0.045, 0.76, 0.07), (0.045, 0.76, 0.07), (0.0, 0.66, 0.075)], "metal")
+    skirt(f, 0.585, 0.425, 0.050, "second")
+    top(f, 0.575, ease=0.014)
+    belt(f, 0.572, "metal", 0.026, 0.016)
+    patch(f, [(-0.045, 0.76, 0.07), (0.045, 0.76, 0.07), (0.0, 0.66, 0.075)], "metal")
 
 
 def _armour_sleeve(f: Figure, limb: Limb) -> None:
@@ -187,13 +96,13 @@ def _armour_leg(f: Figure, limb: Limb) -> None:
 
 
 def _coat(f: Figure) -> None:
-    _top(f, 0.56, ease=0.016)
-    _skirt(f, 0.60, 0.245, 0.040, ease=0.018)
-    _belt(f, 0.585, ease=0.021)
-    _lapels(f, low=0.68)
-    _front_line(f, 0.25, 0.58, "line", 0.9)
+    top(f, 0.56, ease=0.016)
+    skirt(f, 0.60, 0.245, 0.040, ease=0.018)
+    belt(f, 0.585, ease=0.021)
+    lapels(f, low=0.68)
+    front_line(f, 0.25, 0.58, "line", 0.9)
     for s in (-1, 1):
-        _dots(f, [(s * 0.030, y, 0.08) for y in (0.46, 0.53)])
+        dots(f, [(s * 0.030, y, 0.08) for y in (0.46, 0.53)])
 
 
 def _coat_sleeve(f: Figure, limb: Limb) -> None:
@@ -202,13 +111,13 @@ def _coat_sleeve(f: Figure, limb: Limb) -> None:
 
 
 def _kimono(f: Figure) -> None:
-    _skirt(f, 0.60, 0.075, 0.020, ease=0.014)
-    _top(f, 0.56, 0.826, 0.014)
-    _belt(f, 0.575, "second", 0.085, 0.018)
+    skirt(f, 0.60, 0.075, 0.020, ease=0.014)
+    top(f, 0.56, 0.826, 0.014)
+    belt(f, 0.575, "second", 0.085, 0.018)
     b = f.b
-    _patch(f, [(-0.040 * b, 0.836, 0.05), (-0.012 * b, 0.836, 0.05), (0.050 * b, 0.665, 0.07), (0.022 * b, 0.660, 0.07)], "second")
-    _patch(f, [(0.040 * b, 0.836, 0.05), (0.012 * b, 0.836, 0.05), (-0.050 * b, 0.665, 0.07), (-0.022 * b, 0.660, 0.07)], "second")
-    _front_line(f, 0.085, 0.57, "line", 0.9, x=0.02)
+    patch(f, [(-0.040 * b, 0.836, 0.05), (-0.012 * b, 0.836, 0.05), (0.050 * b, 0.665, 0.07), (0.022 * b, 0.660, 0.07)], "second")
+    patch(f, [(0.040 * b, 0.836, 0.05), (0.012 * b, 0.836, 0.05), (-0.050 * b, 0.665, 0.07), (-0.022 * b, 0.660, 0.07)], "second")
+    front_line(f, 0.085, 0.57, "line", 0.9, x=0.02)
     if f.view in ("back", "side"):
         f.canvas.ellipse(f.flat((0, 0.62, -0.085)), 5.5 * f.scale / 110, 6.0 * f.scale / 110, "second", outline=True)
 
@@ -224,37 +133,31 @@ def _kimono_sleeve(f: Figure, limb: Limb) -> None:
 
 
 def _tracksuit(f: Figure) -> None:
-    _top(f, 0.505, ease=0.013)
-    _belt(f, 0.505, "second", 0.024, 0.016)
-    _collar(f)
-    _front_line(f, 0.53, 0.82, "second", 1.5)
+    top(f, 0.505, ease=0.013)
+    belt(f, 0.505, "second", 0.024, 0.016)
+    collar(f)
+    front_line(f, 0.53, 0.82, "second", 1.5)
 
 
 def _tracksuit_sleeve(f: Figure, limb: Limb) -> None:
     f.limb(limb, "main", 1.9, 0.013)
-    _stripe(f, limb)
+    stripe(f, limb)
     f.band(limb, 1.78, 0.02, "second", 0.013)
 
 
 def _tracksuit_leg(f: Figure, limb: Limb) -> None:
     f.limb(limb, "main", 1.9, 0.010, 0.0)
-    _stripe(f, limb)
+    stripe(f, limb)
     f.band(limb, 1.84, 0.02, "second", 0.010)
 
 
-def _stripe(f: Figure, limb: Limb) -> None:
-    """A stripe down the outer side of a sleeve or trouser leg."""
-    off = np.array([limb.outward * limb.radii[1] * 0.55, 0.0, 0.0])
-    f.canvas.line([f.flat(p + off) for p in limb.joints], "second", 0, 1.8)
-
-
 def _suit(f: Figure) -> None:
-    _top(f, 0.500, ease=0.010)
-    _patch(f, [(-0.030, 0.832, 0.06), (0.030, 0.832, 0.06), (0.0, 0.660, 0.07)], "metal", outline=False)
-    _lapels(f, "main", low=0.655)
-    _patch(f, [(-0.010, 0.822, 0.07), (0.010, 0.822, 0.07), (0.015, 0.715, 0.072), (0.0, 0.690, 0.072), (-0.015, 0.715, 0.072)], "second")
-    _front_line(f, 0.51, 0.655, "line", 0.9)
-    _dots(f, [(0.0, 0.63, 0.07), (0.0, 0.58, 0.07)], "second", 1.0)
+    top(f, 0.500, ease=0.010)
+    patch(f, [(-0.030, 0.832, 0.06), (0.030, 0.832, 0.06), (0.0, 0.660, 0.07)], "metal", outline=False)
+    lapels(f, "main", low=0.655)
+    patch(f, [(-0.010, 0.822, 0.07), (0.010, 0.822, 0.07), (0.015, 0.715, 0.072), (0.0, 0.690, 0.072), (-0.015, 0.715, 0.072)], "second")
+    front_line(f, 0.51, 0.655, "line", 0.9)
+    dots(f, [(0.0, 0.63, 0.07), (0.0, 0.58, 0.07)], "second", 1.0)
 
 
 def _cloak_behind(f: Figure) -> None:
@@ -273,25 +176,25 @@ def _cloak_rings(f: Figure) -> list[Ring]:
 
 
 def _cloak(f: Figure) -> None:
-    _top(f, 0.49, ease=0.006, part="second")
-    _skirt(f, 0.56, 0.42, 0.02, "second")
-    _belt(f, 0.585, "metal", 0.020, 0.010)
+    top(f, 0.49, ease=0.006, part="second")
+    skirt(f, 0.56, 0.42, 0.02, "second")
+    belt(f, 0.585, "metal", 0.020, 0.010)
 
 
 def _cloak_shoulders(f: Figure) -> None:
     if f.view == "back":
         f.tower(_cloak_rings(f), "main")
     f.tower([(0.752, 0.122 * f.b, 0.080, 0.0), (0.80, 0.112 * f.b, 0.068, 0.0), (0.842, 0.042, 0.042, 0.0)], "main")
-    _dots(f, [(0.0, 0.80, 0.07)], "metal", 1.9)
+    dots(f, [(0.0, 0.80, 0.07)], "metal", 1.9)
 
 
 def _raincoat(f: Figure) -> None:
-    _top(f, 0.56, ease=0.018)
-    _skirt(f, 0.62, 0.345, 0.085, ease=0.020)
-    low = _rings(f, 0.50, 0.51, 0.020)[0]
+    top(f, 0.56, ease=0.018)
+    skirt(f, 0.62, 0.345, 0.085, ease=0.020)
+    low = rings(f, 0.50, 0.51, 0.020)[0]
     f.tower([(0.345, low[1] + 0.085, low[2] + 0.085, 0), (0.372, low[1] + 0.077, low[2] + 0.077, 0)], "second", shade=False)
     f.tower([(0.806, 0.078 * f.b, 0.062, -0.01), (0.850, 0.066, 0.064, -0.012)], "second")
-    _dots(f, [(0.0, y, 0.08) for y in (0.45, 0.54, 0.63, 0.72)], "second", 1.4)
+    dots(f, [(0.0, y, 0.08) for y in (0.45, 0.54, 0.63, 0.72)], "second", 1.4)
 
 
 def _raincoat_sleeve(f: Figure, limb: Limb) -> None:
@@ -300,11 +203,11 @@ def _raincoat_sleeve(f: Figure, limb: Limb) -> None:
 
 def _apron(f: Figure) -> None:
     """A plain dark frock in the second colour under an apron in the main colour."""
-    _top(f, 0.58, part="second")
-    _skirt(f, 0.60, 0.300, 0.070, "second")
+    top(f, 0.58, part="second")
+    skirt(f, 0.60, 0.300, 0.070, "second")
     b = f.b
     if f.view == "back":
-        _belt(f, 0.595, "main", 0.024)
+        belt(f, 0.595, "main", 0.024)
         for s in (-1, 1):
             f.canvas.polygon(
                 np.array([f.flat(p) for p in ((0, 0.61, -0.07), (s * 0.062, 0.645, -0.07), (s * 0.062, 0.575, -0.07))]), "main"
@@ -316,9 +219,9 @@ def _apron(f: Figure) -> None:
         f.canvas.polygon(np.array([f.flat(p) for p in ((0, 0.60, 0.02), (0, 0.60, 0.075), (0, 0.335, 0.145), (0, 0.335, 0.05))]), "main")
         f.canvas.polygon(np.array([f.flat(p) for p in ((0, 0.60, 0.03), (0, 0.60, 0.072), (0, 0.765, 0.078), (0, 0.765, 0.045))]), "main")
     else:
-        _patch(f, [(-0.066 * b, 0.605, z), (0.066 * b, 0.605, z), (0.108 * b, 0.345, z), (-0.108 * b, 0.345, z)], "main")
-        _patch(f, [(-0.052 * b, 0.760, 0.07), (0.052 * b, 0.760, 0.07), (0.062 * b, 0.605, z), (-0.062 * b, 0.605, z)], "main")
-    _belt(f, 0.592, "main", 0.022)
+        patch(f, [(-0.066 * b, 0.605, z), (0.066 * b, 0.605, z), (0.108 * b, 0.345, z), (-0.108 * b, 0.345, z)], "main")
+        patch(f, [(-0.052 * b, 0.760, 0.07), (0.052 * b, 0.760, 0.07), (0.062 * b, 0.605, z), (-0.062 * b, 0.605, z)], "main")
+    belt(f, 0.592, "main", 0.022)
     for s in (-1, 1):
         if f.view != "side":
             f.canvas.line([f.flat((s * 0.048 * b, 0.755, 0.07)), f.flat((s * 0.052 * b, 0.825, 0.02))], "main", 0, 2.2)
@@ -332,8 +235,8 @@ def _apron_sleeve(f: Figure, limb: Limb) -> None:
 
 
 def _overalls(f: Figure) -> None:
-    _top(f, 0.58, part="second", ease=0.007)
-    _top(f, 0.470, 0.615, ease=0.011)
+    top(f, 0.58, part="second", ease=0.007)
+    top(f, 0.470, 0.615, ease=0.011)
     b = f.b
     if f.view == "side":
         f.canvas.polygon(
@@ -354,14 +257,14 @@ def _overalls(f: Figure) -> None:
         if f.view != "back":
             f.canvas.ellipse(line[0], 1.3, 1.3, "metal", outline=True)
     if f.view != "back":
-        _patch(f, [(-0.026, 0.715, z), (0.026, 0.715, z), (0.022, 0.655, z), (-0.022, 0.655, z)], "second")
+        patch(f, [(-0.026, 0.715, z), (0.026, 0.715, z), (0.022, 0.655, z), (-0.022, 0.655, z)], "second")
 
 
 def _sweater(f: Figure) -> None:
     """A thick roll-neck over a short skirt in the second colour."""
-    _skirt(f, 0.55, 0.375, 0.050, "second")
-    _top(f, 0.515, ease=0.020)
-    _belt(f, 0.510, "second", 0.020, 0.022)
+    skirt(f, 0.55, 0.375, 0.050, "second")
+    top(f, 0.515, ease=0.020)
+    belt(f, 0.510, "second", 0.020, 0.022)
     f.tower([(0.815, 0.056 * f.b, 0.050, 0.0), (0.855, 0.050, 0.046, 0.0)], "main", shade=False)
 
 
@@ -396,17 +299,17 @@ def _both(*steps: Callable[[Figure, Limb], None]) -> Callable[[Figure, Limb], No
 CUTS: dict[str, Cut] = {
     "swimsuit": Cut(_swimsuit),
     "dress": Cut(_dress, _dress_sleeve, legs=shoes),
-    "uniform": Cut(_uniform, _uniform_sleeve, legs=_both(_trousers("main"), _boots(0.55))),
-    "shirt": Cut(_shirt, _short, legs=_both(_trousers("second", ease=0.008), shoes)),
+    "uniform": Cut(_uniform, _uniform_sleeve, legs=_both(trousers("main"), _boots(0.55))),
+    "shirt": Cut(_shirt, short, legs=_both(trousers("second", ease=0.008), shoes)),
     "armour": Cut(_armour, _armour_sleeve, legs=_armour_leg),
     "coat": Cut(_coat, _coat_sleeve, legs=_boots(0.5)),
     "kimono": Cut(_kimono, _kimono_sleeve, legs=_boots(0.0, "second")),
     "tracksuit": Cut(_tracksuit, _tracksuit_sleeve, legs=_both(_tracksuit_leg, shoes)),
-    "suit": Cut(_suit, _full, legs=_both(_trousers("main"), shoes)),
-    "cloak": Cut(_cloak, _cloak_sleeve, behind=_cloak_behind, legs=_both(_trousers("second", ease=0.004), _boots(0.6))),
+    "suit": Cut(_suit, full, legs=_both(trousers("main"), shoes)),
+    "cloak": Cut(_cloak, _cloak_sleeve, behind=_cloak_behind, legs=_both(trousers("second", ease=0.004), _boots(0.6))),
     "raincoat": Cut(_raincoat, _raincoat_sleeve, legs=_boots(0.72, "second")),
     "apron": Cut(_apron, _apron_sleeve, legs=shoes),
-    "overalls": Cut(_overalls, _second_sleeve, legs=_both(_trousers("main", ease=0.010), shoes)),
+    "overalls": Cut(_overalls, _second_sleeve, legs=_both(trousers("main", ease=0.010), shoes)),
     "sweater": Cut(_sweater, _sweater_sleeve, legs=_boots(0.45)),
 }
 

@@ -40,7 +40,7 @@ class Head:
         """Everything of the hair that falls behind the body when seen from the front."""
         style = self.who.hair_style
         if style == "long":
-            self.f.tower(self._fall(-4.6, 1.18, 1.30), "hair")
+            self.f.tower(self._fall(-4.6, 1.28, 1.40), "hair")
         elif style == "bob":
             self.f.tower(self._fall(-1.12, 1.25, 1.28), "hair")
         elif style == "ponytail":
@@ -50,7 +50,7 @@ class Head:
                 path = [(s * 0.95, 0.35, -0.2), (s * 1.55, 0.05, -0.25), (s * 1.85, -1.3, -0.2), (s * 1.62, -2.9, 0.0)]
                 self._tail(path, (0.26, 0.38, 0.36, 0.08))
         elif style == "bun":
-            self.blob(0, 1.05, -0.55, 0.46, "hair")
+            self.blob(0, 1.12, -0.55, 0.54, "hair")
 
     def draw_skull(self) -> None:
         """Neck excluded: the head itself, with human or pointed ears."""
@@ -97,11 +97,11 @@ class Head:
             if seen < -0.3:
                 continue
             if self.who.ears == "pointed":
-                tip = 0.55 if self.f.view != "side" else 0.1
+                tip = 0.80 if self.f.view != "side" else 0.1
                 self.shape([(s * 0.88, 0.10, 0.05), (s * (1.30 + tip), 0.46, -0.55), (s * 0.92, -0.34, -0.15)], "ear")
             elif self.who.ears == "round":
                 k = self.f.scale * self.rx
-                self.f.canvas.ellipse(p, 0.17 * k, 0.24 * k, "ear", outline=True)
+                self.f.canvas.ellipse(p, 0.21 * k, 0.28 * k, "ear", outline=True)
 
     def draw_animal_ears(self) -> None:
         """Cat and rabbit ears, on top of the hair."""

@@ -19,9 +19,10 @@ from dressform.layfigure.head import Head
 RGB = tuple[int, int, int]
 
 SKIN_RGB: dict[str, RGB] = {
-    "pale": (250, 224, 206), "tan": (226, 178, 136), "brown": (172, 116, 80), "dark": (104, 68, 52),
-    "blue": (126, 176, 222), "green": (140, 196, 132), "violet": (184, 152, 218), "grey": (170, 174, 182),
+    "pale": (252, 226, 208), "tan": (230, 172, 118), "brown": (164, 102, 64), "dark": (92, 56, 44),
+    "blue": (92, 158, 232), "green": (104, 188, 108), "violet": (172, 118, 220), "grey": (152, 156, 164),
 }  # fmt: skip
+"""Tones far enough apart to be told from a face and two hands: in softer ones grey lay between blue and violet."""
 HAIR_RGB: dict[str, RGB] = {
     "black": (44, 40, 52), "brown": (116, 74, 46), "blonde": (242, 208, 104), "red": (204, 62, 44),
     "white": (240, 240, 246), "blue": (58, 104, 204), "green": (58, 152, 90), "pink": (246, 146, 186),

@@ -85,6 +85,15 @@ def random_scene(rng: random.Random) -> Scene:
     return Scene(rng.choice(VIEWS), rng.choice(POSES), rng.choice(BACKGROUNDS))
 
 
+def distinct_scenes(rng: random.Random, count: int) -> list[Scene]:
+    """``count`` random scenes, none of them twice. There are 168 to choose from."""
+    scenes: list[Scene] = []
+    while len(scenes) < count:
+        scene = random_scene(rng)
+        scenes += [] if scene in scenes else [scene]
+    return scenes
+
+
 def training_doll(rng: random.Random, neutral: float = 0.08) -> Doll:
     """A random doll that is not held out; ``neutral`` is the share in the neutral layer."""
     while True:

@@ -6,8 +6,6 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from dressform import paper
 from dressform.measure.separation import NEUTRAL
 from dressform.records import Figure
@@ -26,9 +24,9 @@ WHAT_IT_IS = {
 
 @dataclass(frozen=True)
 class Example:
-    """One probe to look at: pixels uint8 [h, w, 3], and what is wrong with it in words ("" where nothing is)."""
+    """One probe to look at: a PNG file, and what is wrong with it in words ("" where nothing is)."""
 
-    pixels: np.ndarray
+    png: bytes
     wrong: str
 
 
@@ -87,6 +85,7 @@ def page(
         else f"<p>Nothing: no cell is above {FAILS_ABOVE:.0%}.</p>",
         "<h2>The worst beside the best</h2>",
         *(_examples(name, shown) for name, shown in examples.items()),
+        "" if examples else '<p class="faint">None: only measuring is agreed, so its pictures were counted and thrown away.</p>',
         "<h2>How far the reader can be trusted</h2>",
         _reader(reader),
     ]
@@ -128,7 +127,7 @@ def _cell(own: bool, figure: Figure) -> str:
 def _examples(name: str, shown: Examples) -> str:
     cells = [*((e, "as asked") for e in shown.best), *((e, e.wrong) for e in shown.worst)]
     tiles = " ".join(
-        f"<figure>{paper.picture(e.pixels, f'{name}: {says}')}<figcaption>{html.escape(says)}</figcaption></figure>" for e, says in cells
+        f"<figure>{paper.picture(e.png, f'{name}: {says}')}<figcaption>{html.escape(says)}</figcaption></figure>" for e, says in cells
     )
     return f"<h3>{html.escape(name)}</h3><div>{tiles or '<p class=faint>none that may be shown</p>'}</div>"
 

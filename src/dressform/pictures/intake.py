@@ -24,7 +24,9 @@ from dressform.store import read_at_most
 FILE_LIMIT_BYTES = 100_000_000
 CAPTION_LIMIT_BYTES = 20_000
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
-_CAMERA_TAGS = {271: "camera maker", 272: "camera model", 34853: "GPS position", 33434: "exposure time"}
+_CAMERA_TAGS = {271: "camera maker", 272: "camera model", 34853: "GPS position"}
+_EXPOSURE_TAGS = {33434: "exposure time", 33437: "f-number"}
+_EXIF_DIRECTORY = 0x8769  # where Exif 2.3 (section 4.6.3) keeps what the exposure was
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,17 @@ def _opened(file: Path, called: str) -> tuple[Image.Image, str]:
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=(found.kind,))
             image.load()
-            camera = next((what for tag, what in _CAMERA_TAGS.items() if tag in image.getexif()), "")
-            return ImageOps.exif_transpose(image), camera
+            return ImageOps.exif_transpose(image), _camera(image)
     except Exception as error:  # a decoder may raise anything on a file made to break it
         raise BadInput(f"{called}: damaged or cut off ({' '.join(str(error).split())[:80]})") from error
+
+
+def _camera(image: Image.Image) -> str:
+    """The first kind of camera metadata that the picture carries; "" for none."""
+    about = image.getexif()
+    exposure = about.get_ifd(_EXIF_DIRECTORY)
+    found = [what for tag, what in _CAMERA_TAGS.items() if tag in about]
+    return next(iter(found + [what for tag, what in _EXPOSURE_TAGS.items() if tag in exposure]), "")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

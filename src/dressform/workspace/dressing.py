@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from dressform.errors import BadInput, NotReady
 from dressform.records import Look
 from dressform.store import write_atomically
 from dressform.train.draws import seed_of
-from dressform.workspace.finishing import credentials, finish
+from dressform.workspace.finishing import credentials, finish, finished
 from dressform.workspace.workspace import Workspace, asset_of
 
 OnPictures = Callable[[int, int], None]
@@ -100,7 +101,10 @@ def lookbook(
     cells = dict(zip(keys, drawn.permute(0, 2, 3, 1).numpy(), strict=True))
     title = f"{workspace.character.name}: lookbook"
     picture, page = workspace.looks / "lookbook.png", workspace.looks / "lookbook.html"
-    made = finish(picture, book.sheet(cells, names, VIEWS, title), credentials(workspace.store))
-    write_atomically(page, book.page(cells, names, VIEWS, title).encode())
-    workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], [made])
+    signer = credentials(workspace.store)
+    made = finish(picture, book.sheet(cells, names, VIEWS, title), signer)
+    files = {key: finished(pixels, signer) for key, pixels in cells.items()}
+    write_atomically(page, book.page(files, names, VIEWS, title).encode())
+    outputs = [made, *(sha256(data).hexdigest() for data in files.values())]
+    workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], outputs)
     return str(picture), str(page)

@@ -31,12 +31,17 @@ def credentials(store: Store) -> Credentials:
     return provenance.credentials_from(store.read(_PLACE))
 
 
-def finish(file: Path, pixels: np.ndarray | Image.Image, signer: Credentials) -> str:
-    """Write uint8 pixels [h, w, 3] as a signed PNG with nothing else in it; its SHA-256 for the ledger."""
+def finished(pixels: np.ndarray | Image.Image, signer: Credentials) -> bytes:
+    """Uint8 pixels [h, w, 3] as a signed PNG with nothing else in it."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     out = io.BytesIO()
     Image.fromarray(np.asarray(image.convert("RGB"))).save(out, "PNG")
-    data = provenance.signed(out.getvalue(), signer)
+    return provenance.signed(out.getvalue(), signer)
+
+
+def finish(file: Path, pixels: np.ndarray | Image.Image, signer: Credentials) -> str:
+    """Write the same into a file; its SHA-256 for the ledger."""
+    data = finished(pixels, signer)
     write_atomically(file, data)
     return sha256(data).hexdigest()
 

@@ -1,7 +1,7 @@
 """The action ``measure``: probes of every trained outfit and of the neutral layer, read back and counted.
 
 What is right is read from the training pictures themselves, so it works for any character whose pictures the
-reader can read. Probe pictures stay in memory: those of the neutral layer are never written.
+reader can read. Probe pictures stay in memory: those of the neutral layer are never written, the others only as examples.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 
 from dressform.backbones.protocol import Backbone
 from dressform.dress.sampler import Row, SampleConfig, draw
-from dressform.errors import NotReady
+from dressform.errors import NotReady, Refused
 from dressform.layfigure.doll import BACKGROUNDS, IDENTITY_ATTRIBUTES, POSES, VIEWS
 from dressform.layfigure.render import render
 from dressform.measure import reader as reading
@@ -38,6 +39,7 @@ from dressform.store import write_atomically
 from dressform.train.draws import generator, seed_of
 from dressform.workspace.describing import read_pictures
 from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
+from dressform.workspace.finishing import credentials, finished
 from dressform.workspace.workspace import Workspace, asset_of
 
 
@@ -46,7 +48,7 @@ class Measured:
     """Figures by name, the matrix asked x appeared, what was right, and how far the reader itself can be trusted.
 
     ``reader`` is its accuracy for each attribute on held-out dolls, by kind of picture. ``examples`` are the best and the
-    worst probes of each outfit; one that came out undressed is counted and not kept.
+    worst probes of each outfit, as finished pictures: none where ``dress`` is not agreed, and never one that came out undressed.
     """
 
     figures: dict[str, Figure]
@@ -75,9 +77,11 @@ def measure(
     stack = wardrobe(workspace, grant, names)
     with stack.attached():
         drawn = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
-    workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], ())
+    inputs = [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)]
+    workspace.record(grant, inputs, ())
     probes = [Probe(a, s, r, truth.visible(a, s)) for a, s, r in zip(asked, scenes, reader.read(drawn), strict=True)]
-    return Measured(figures(probes, truth), matrix(probes, truth), truth, reader.card, _examples(names, probes, drawn, truth))
+    kept = _examples(workspace, inputs, names, probes, drawn, truth)
+    return Measured(figures(probes, truth), matrix(probes, truth), truth, reader.card, kept)
 
 
 def to_json(measured: Measured) -> str:
@@ -108,16 +112,28 @@ def write_page(measured: Measured, title: str, file: Path) -> None:
     write_atomically(file, text.encode())
 
 
-def _examples(names: Sequence[str], probes: Sequence[Probe], drawn: torch.Tensor, truth: Truth) -> dict[str, Examples]:
-    """The two best and the four worst of each outfit, in dressed pictures only."""
-    judged = (*GARMENT_WORDS, *IDENTITY_WORDS, *SCENE_WORDS)
-    wrong: Callable[[int], dict[str, tuple[str, str]]] = lambda i: mistakes(probes[i], truth, judged)  # noqa: E731
+def _examples(
+    workspace: Workspace, inputs: Sequence[str], names: Sequence[str], probes: Sequence[Probe], drawn: torch.Tensor, truth: Truth
+) -> dict[str, Examples]:
+    """The two best and the four worst of each outfit, signed and recorded like any other finished picture.
+
+    Measuring alone is agreed for pictures that are thrown away: what is kept needs the agreement to dress her.
+    """
+    try:
+        grant = workspace.gate.need("dress", *map(asset_of, [None, *names]))
+    except Refused:
+        return {}
+    signer = credentials(workspace.store)
+    wrong = [mistakes(p, truth, (*GARMENT_WORDS, *IDENTITY_WORDS, *SCENE_WORDS)) for p in probes]
+    as_example = lambda i: Example(finished(drawn[i].permute(1, 2, 0).numpy(), signer), _in_words(wrong[i]))  # noqa: E731
     found = {}
     for name in names:
         own = [i for i, p in enumerate(probes) if p.asked == name and p.reading.words["kind"] != NEUTRAL]
-        ranked = sorted(own, key=lambda i: len(wrong(i)))
-        shown = [Example(drawn[i].permute(1, 2, 0).numpy(), _in_words(wrong(i))) for i in ranked]
-        found[name] = Examples([e for e in shown if not e.wrong][:2], [e for e in shown if e.wrong][::-1][:4])
+        ranked = sorted(own, key=lambda i: len(wrong[i]))
+        best, worst = [i for i in ranked if not wrong[i]][:2], [i for i in ranked if wrong[i]][::-1][:4]
+        found[name] = Examples([as_example(i) for i in best], [as_example(i) for i in worst])
+    kept = [sha256(e.png).hexdigest() for shown in found.values() for e in (*shown.best, *shown.worst)]
+    workspace.record(grant, inputs, kept)
     return found
 
 

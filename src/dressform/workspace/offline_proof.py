@@ -8,7 +8,6 @@ and failed. Sockets of the machine itself (AF_UNIX, AF_NETLINK) are not counted;
 from __future__ import annotations
 
 import os
-import random
 import re
 import shutil
 import subprocess
@@ -112,25 +111,13 @@ def journey(place: Path) -> Iterator[Sequence[str]]:
     yield "verify", *map(str, sorted((place / "aoi/looks").glob("*.png")))
 
 
-def _draw_samples(folder: Path, count: int = 2) -> None:
-    import numpy as np
-    from PIL import Image
+def _draw_samples(folder: Path) -> None:
+    from dressform.layfigure import samples
+    from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 
-    from dressform.layfigure.captions import scene_tags
-    from dressform.layfigure.doll import Doll
-    from dressform.layfigure.render import render
-    from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES, random_scene
-
-    rng = random.Random(0)
-    for name, worn in (("neutral", None), ("dress", HELD_OUT_DESIGNS["dress-a"])):
-        (folder / name / "masks").mkdir(parents=True)
-        for i in range(count):
-            scene = random_scene(rng)
-            drawn = render(Doll(HELD_OUT_IDENTITIES["aoi"], worn, scene))
-            Image.fromarray(np.ascontiguousarray(drawn.picture)).save(folder / name / f"{i}.png")
-            (folder / name / f"{i}.txt").write_text(", ".join(scene_tags(scene)))
-            if worn:
-                Image.fromarray(drawn.garment_mask).save(folder / name / "masks" / f"{i}.png")
+    aoi = HELD_OUT_IDENTITIES["aoi"]
+    samples.draw(folder / "neutral", aoi, None, count=2, seed=0)
+    samples.draw(folder / "dress", aoi, HELD_OUT_DESIGNS["dress-a"], count=2, seed=1)
 
 
 def _refuse_blindness(alone: Sequence[str], watched: Sequence[str], place: Path) -> None:

@@ -40,6 +40,21 @@ OnStep = Callable[[str, StepDone], None]
 
 
 @dataclass(frozen=True)
+class Stage:
+    """One of the two trainings of a character: what it is called, how it is trained, and who watches its steps."""
+
+    what: str
+    config: TrainConfig
+    restart: bool
+    on_step: OnStep
+
+    @property
+    def place(self) -> str:
+        """Where its checkpoint lies in the store."""
+        return f"checkpoints/{self.what}.safetensors"
+
+
+@dataclass(frozen=True)
 class Trained:
     """What a training made: adapter names, and the seconds it took."""
 
@@ -68,9 +83,10 @@ def run(
     learn_her = workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in pictures}))
     learn_outfits = workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None
     made: list[str] = []
-    who = _train_identity(workspace, learn_her, pictures, identity, restart, _watched(workspace, learn_her, on_step), made)
+    first = Stage(IDENTITY, identity, restart, _watched(workspace, learn_her, on_step))
+    who = _train_identity(workspace, learn_her, pictures, first, made)
     if learn_outfits:
-        _train_outfits(workspace, learn_outfits, who, outfits, restart, _watched(workspace, learn_outfits, on_step), made)
+        _train_outfits(workspace, who, Stage("outfits", outfits, restart, _watched(workspace, learn_outfits, on_step)), made)
     return Trained(tuple(made), time.monotonic() - began)
 
 
@@ -85,60 +101,53 @@ def _watched(workspace: Workspace, grant: Grant[Scope], on_step: OnStep) -> OnSt
 
 
 def _train_identity(
-    workspace: Workspace, grant: Grant[Literal["train:identity"]], pictures: list[Picture],
-    config: TrainConfig, restart: bool, on_step: OnStep, made: list[str],
-) -> Adapter:  # fmt: skip
-    name = workspace.adapter_name(None)
+    workspace: Workspace, grant: Grant[Literal["train:identity"]], pictures: list[Picture], stage: Stage, made: list[str]
+) -> Adapter:
+    name, config = workspace.adapter_name(None), stage.config
     neutral = all(p.outfit is None for p in pictures)
     data = _training_set(workspace, pictures) if neutral else _dressed_set(workspace, pictures)
     objective = plain if neutral else identity_from_dressed(config.anchor)
     mark = checkpoint.fingerprint(config, workspace.backbone.sha256, "", [data])
-    if not restart and _is_done(workspace, name, mark):
+    if not stage.restart and _is_done(workspace, name, mark):
         return workspace.adapter(grant, None)
     adapter = _new_adapter(workspace, IDENTITY, workspace.character.name, workspace.character.trigger, config, "")
-    _run(workspace, IDENTITY, [Job(adapter, data)], objective, config, None, mark, restart, on_step)
+    _run(workspace, stage, [Job(adapter, data)], objective, None, mark)
     _keep(workspace, grant, name, adapter, mark, [p.id for p in pictures])
     made.append(IDENTITY)
     return workspace.adapter(grant, None)  # as it is kept, rounded: a resumed run has no other, and must not differ
 
 
-def _train_outfits(
-    workspace: Workspace, grant: Grant[Literal["train:outfit"]], who: Adapter,
-    config: TrainConfig, restart: bool, on_step: OnStep, made: list[str],
-) -> None:  # fmt: skip
-    identity_sha = workspace.adapter_sha256(None)
+def _train_outfits(workspace: Workspace, who: Adapter, stage: Stage, made: list[str]) -> None:
+    identity_sha, config = workspace.adapter_sha256(None), stage.config
     jobs, marks = [], {}
     for outfit in workspace.character.outfits:
         data = _training_set(workspace, workspace.pictures(outfit.name))
         mark = checkpoint.fingerprint(config, workspace.backbone.sha256, identity_sha, [data])
-        if restart or not _is_done(workspace, workspace.adapter_name(outfit.name), mark):
+        if stage.restart or not _is_done(workspace, workspace.adapter_name(outfit.name), mark):
             name = f"{workspace.character.name}-{outfit.name}"
             jobs.append(Job(_new_adapter(workspace, "outfit", name, outfit.trigger, config, identity_sha), data))
             marks[outfit.name] = mark
     if not jobs:
         return
     together = checkpoint.fingerprint(config, workspace.backbone.sha256, identity_sha, [job.data for job in jobs])
-    _run(workspace, "outfits", jobs, outfit_on_identity(config.preserve), config, who, together, restart, on_step)
+    _run(workspace, stage, jobs, outfit_on_identity(config.preserve), who, together)
     for job, (outfit_name, mark) in zip(jobs, marks.items(), strict=True):
         own = workspace.gate.need("train:outfit", asset_of(None), asset_of(outfit_name))
         _keep(workspace, own, workspace.adapter_name(outfit_name), job.adapter, mark, [identity_sha, *job.data.ids])
         made.append(outfit_name)
 
 
-def _run(
-    workspace: Workspace, what: str, jobs: list[Job], objective: Objective, config: TrainConfig, frozen: Adapter | None,
-    mark: str, restart: bool, on_step: OnStep,
-) -> None:  # fmt: skip
-    place = f"checkpoints/{what}.safetensors"
-    if restart:
+def _run(workspace: Workspace, stage: Stage, jobs: list[Job], objective: Objective, frozen: Adapter | None, mark: str) -> None:
+    place, config = stage.place, stage.config
+    if stage.restart:
         workspace.store.delete(place)
     saved = Saved(
         load=lambda: workspace.store.read(place) if place in workspace.store else None,
         save=lambda data: workspace.store.write(place, data),
         mark=mark,
     )
-    previews = Previews(lambda stack, step: _preview(workspace, what, jobs, stack, step), max(1, config.steps // 3))
-    train(workspace.backbone, jobs, objective, config, frozen, saved, lambda event: on_step(what, event), previews)
+    previews = Previews(lambda stack, step: _preview(workspace, stage.what, jobs, stack, step), max(1, config.steps // 3))
+    train(workspace.backbone, jobs, objective, config, frozen, saved, lambda event: stage.on_step(stage.what, event), previews)
     workspace.store.delete(place)
 
 

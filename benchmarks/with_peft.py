@@ -1,0 +1,46 @@
+"""A plain LoRA made by other people's software, to stand beside ours: PEFT's layers and diffusers' text-to-image training step.
+
+Not our copy of it: PEFT's matrices, diffusers' scheduler for the noise and the target, a plain AdamW and a mean squared
+error. Only the draws of rows and time steps and the learning rate are ours, so that both sides see the same.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from diffusers import DDPMScheduler
+from peft import LoraConfig, inject_adapter_in_model
+from torch import nn
+from torch.nn import functional
+
+from dressform.backbones.stable_diffusion import StableDiffusion
+from dressform.train.config import TrainConfig
+from dressform.train.data import TrainingSet, rows_at
+from dressform.train.loop import lr_at
+
+
+def trained(base: StableDiffusion, data: TrainingSet, config: TrainConfig) -> nn.Module:
+    """A copy of the denoiser with PEFT's layers in it, trained for ``config.steps`` on ``data``."""
+    torch.manual_seed(config.seed)
+    unet = copy.deepcopy(base.denoiser)
+    targets = list(base.target_layers(config.targets))
+    lora = LoraConfig(r=config.rank, lora_alpha=int(config.alpha), init_lora_weights=True, target_modules=targets)
+    unet = inject_adapter_in_model(lora, unet).train()
+    learned = [p for p in unet.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(learned, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    scheduler = DDPMScheduler.from_config(base.scheduler.config)
+    empty = base.encode_text([""])
+    for step in range(config.steps):
+        rows = rows_at(data, empty, config.seed, step, config.rows, config.drop_caption, config.noisy_share)
+        noisy = scheduler.add_noise(rows.latents, rows.noise, rows.t)
+        with base.autocast():
+            predicted = unet(noisy, rows.t, rows.text).sample
+        wanted = rows.noise if scheduler.config.prediction_type == "epsilon" else scheduler.get_velocity(rows.latents, rows.noise, rows.t)
+        functional.mse_loss(predicted.float(), wanted.float()).backward()
+        torch.nn.utils.clip_grad_norm_(learned, config.clip_norm)
+        for group in optimizer.param_groups:
+            group["lr"] = lr_at(config, step)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return unet
