@@ -76,7 +76,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class AdapterInfo:
-    """What an adapter file says of itself; loading refuses it where this does not fit."""
+    """What an adapter file says of itself; loading refuses it where this does not fit. ``architecture`` is a ModelSpec id."""
 
     kind: str
     name: str
@@ -87,6 +87,7 @@ class AdapterInfo:
     base_model_sha256: str
     identity_sha256: str = ""
     steps: int = 0
+    architecture: str = "dressform-layfigure-v1"
 
     @property
     def scaling(self) -> float:

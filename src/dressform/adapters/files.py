@@ -1,4 +1,4 @@
-"""Adapter files: kohya's layout in safetensors. One function names the keys for both save and load.
+"""Adapter files: kohya's layout in safetensors, as the vault keeps them and most programs read them.
 
 Format facts: kohya sd-scripts ``networks/lora.py``; sha256 over the tensor area as ``sshs_model_hash`` has it.
 """
@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError
@@ -18,20 +19,16 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from dressform import __version__
-from dressform.adapters import header
+from dressform.adapters import header, keys
 from dressform.adapters.header import Header
 from dressform.adapters.stack import Adapter
 from dressform.errors import BadInput, Mismatch
 from dressform.records import AdapterInfo
 
 _OURS = "dressform."
-ARCHITECTURE = "dressform-layfigure-v1/lora"
+_KOHYA_VERSION = {"stable-diffusion-v1": "sd_v1"}
+"""What sd-scripts calls a base model, by its ModelSpec architecture; A1111 goes by it."""
 _WORD, _DIGEST = re.compile(r"[A-Za-z0-9_-]{1,100}"), re.compile(r"[0-9a-f]{64}|")
-
-
-def layer_key(layer: str) -> str:
-    """kohya's flat name of a denoiser layer: ``down_blocks.1.attentions.0…`` -> ``lora_unet_down_blocks_1_attentions_0…``."""
-    return "lora_unet_" + layer.replace(".", "_")
 
 
 def to_bytes(adapter: Adapter, dtype: torch.dtype = torch.float16) -> bytes:
@@ -42,13 +39,12 @@ def to_bytes(adapter: Adapter, dtype: torch.dtype = torch.float16) -> bytes:
     info = adapter.info
     tensors: dict[str, Tensor] = {}
     for layer, down, up in adapter.matrices():
-        key = layer_key(layer)
+        key = keys.kohya(layer)
         b = up.detach()
         tensors[f"{key}.lora_down.weight"] = down.detach().to(dtype).contiguous()
         tensors[f"{key}.lora_up.weight"] = (b[:, :, None, None] if down.dim() == 4 else b).to(dtype).contiguous()
         tensors[f"{key}.alpha"] = torch.tensor(info.alpha, dtype=torch.float32)
-    digest = tensor_area_sha256(save_tensors(tensors))
-    return _in_order(save_tensors(tensors, _metadata(info, digest)))
+    return with_metadata(tensors, info)
 
 
 def from_bytes(data: bytes, layers: Mapping[str, nn.Module], base_model_sha256: str) -> Adapter:
@@ -71,7 +67,7 @@ def from_bytes(data: bytes, layers: Mapping[str, nn.Module], base_model_sha256: 
     adapter = Adapter(info, layers)
     with torch.no_grad():
         for layer, down, up in adapter.matrices():
-            key = layer_key(layer)
+            key = keys.kohya(layer)
             if tensors[f"{key}.alpha"].item() != torch.tensor(info.alpha).to(tensors[f"{key}.alpha"].dtype).item():
                 raise Mismatch(f"{key}: the file has alpha {tensors[f'{key}.alpha'].item()} there, and {info.alpha} in its metadata")
             for parameter, stored in ((down, tensors[f"{key}.lora_down.weight"]), (up, tensors[f"{key}.lora_up.weight"])):
@@ -79,6 +75,12 @@ def from_bytes(data: bytes, layers: Mapping[str, nn.Module], base_model_sha256: 
                     raise BadInput(f"adapter {info.name!r}: {key} holds values that are no numbers; train it again")
                 parameter.copy_(stored.reshape(parameter.shape))
     return adapter
+
+
+def with_metadata(tensors: Mapping[str, Tensor], info: AdapterInfo, more: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """A safetensors file of these tensors that says whose they are, and nothing private."""
+    digest = tensor_area_sha256(save_tensors(dict(tensors)))
+    return _in_order(save_tensors(dict(tensors), {**_metadata(info, digest), **more}))
 
 
 def tensor_area_sha256(data: bytes) -> str:
@@ -101,7 +103,7 @@ def _refuse_other_layers(described: Header, info: AdapterInfo, layers: Mapping[s
     wanted: dict[str, tuple[int, int]] = {}
     for layer, module in layers.items():
         assert isinstance(module.weight, Tensor)
-        key, out, inside = layer_key(layer), len(module.weight), module.weight[0].numel()
+        key, out, inside = keys.kohya(layer), len(module.weight), module.weight[0].numel()
         wanted |= {f"{key}.lora_down.weight": (info.rank, inside), f"{key}.lora_up.weight": (out, info.rank), f"{key}.alpha": (1, 1)}
     if wanted.keys() != described.shapes.keys():
         held = sum(name.endswith(".lora_down.weight") for name in described.shapes)
@@ -114,14 +116,14 @@ def _refuse_other_layers(described: Header, info: AdapterInfo, layers: Mapping[s
 
 def _metadata(info: AdapterInfo, digest: str) -> dict[str, str]:
     return {
-        "ss_base_model_version": "dressform_layfigure_v1",
+        "ss_base_model_version": _KOHYA_VERSION.get(info.architecture, info.architecture.replace("-", "_")),
         "ss_output_name": info.name,
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(info.rank),
         "ss_network_alpha": str(info.alpha),
         "sshs_model_hash": digest,
         "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": ARCHITECTURE,
+        "modelspec.architecture": f"{info.architecture}/lora",
         "modelspec.title": info.name,
         "modelspec.trigger_phrase": info.trigger,
         "modelspec.hash_sha256": f"0x{digest}",
@@ -148,6 +150,7 @@ def _info(metadata: Mapping[str, str]) -> AdapterInfo:
             base_model_sha256=metadata[_OURS + "base_model_sha256"],
             identity_sha256=metadata.get(_OURS + "identity_sha256", ""),
             steps=int(metadata.get(_OURS + "steps", "0")),
+            architecture=metadata["modelspec.architecture"].removesuffix("/lora"),
         )
     except KeyError as error:
         raise BadInput(f"the adapter file has no {error.args[0]}: it was not made by dressform") from error
@@ -156,7 +159,7 @@ def _info(metadata: Mapping[str, str]) -> AdapterInfo:
     sound = (
         info.kind in ("identity", "outfit"), _WORD.fullmatch(info.name), _WORD.fullmatch(info.trigger), info.rank > 0,
         math.isfinite(info.alpha) and info.alpha > 0, info.targets in ("attention", "all"), _DIGEST.fullmatch(info.base_model_sha256),
-        _DIGEST.fullmatch(info.identity_sha256), info.steps >= 0,
+        _DIGEST.fullmatch(info.identity_sha256), info.steps >= 0, _WORD.fullmatch(info.architecture),
     )  # fmt: skip
     if not all(sound):
         raise BadInput("the adapter file's metadata are not as dressform writes them; export or train it again")

@@ -8,9 +8,13 @@ from torch import Tensor, nn
 
 
 class Backbone(Protocol):
-    """A frozen base model. Pictures are uint8 [n, 3, h, w]; latents float32 [n, c, h / cell_px, w / cell_px], unit scale."""
+    """A frozen base model. Pictures are uint8 [n, 3, h, w]; latents float32 [n, c, h / cell_px, w / cell_px], unit scale.
+
+    ``architecture`` is its ModelSpec id, as adapter files name it.
+    """
 
     sha256: str
+    architecture: str
     size_px: int
     cell_px: int
     denoiser: nn.Module

@@ -16,6 +16,8 @@ from dressform.errors import BadInput, StoreError
 from dressform.store import read_at_most
 
 EMBEDDED = "layfigure"
+_OUR_ARCHITECTURE = "dressform-layfigure-v1"  # with Stable Diffusion's own id, A1111 would offer our adapters for it
+_SD1_TEXT_WIDTH = 768
 _INDEX_LIMIT_BYTES = 1 << 20
 _HERE_ALONE: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
 _ATTENTION_LEAVES = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
@@ -82,6 +84,7 @@ class StableDiffusion:
             self.denoiser.set_attn_processor(AttnProcessor())  # SDPA's backward is slow on CPUs
         self.cell_px = 2 ** (len(self.vae.config["block_out_channels"]) - 1)
         self.size_px = int(self.denoiser.config["sample_size"]) * self.cell_px
+        self.architecture = "stable-diffusion-v1" if self.denoiser.config["cross_attention_dim"] == _SD1_TEXT_WIDTH else _OUR_ARCHITECTURE
         self._alpha_bar = self.scheduler.alphas_cumprod.to(self.device)
 
     def encode_pictures(self, pictures: Tensor) -> Tensor:

@@ -172,8 +172,9 @@ def _outfit_of(workspace: Workspace, job: Job) -> str | None:
 
 def _new_adapter(workspace: Workspace, kind: str, name: str, trigger: str, config: TrainConfig, identity_sha: str) -> Adapter:
     info = AdapterInfo(
-        kind, name, trigger, config.rank, config.alpha, config.targets, workspace.backbone.sha256, identity_sha, config.steps
-    )
+        kind, name, trigger, config.rank, config.alpha, config.targets, workspace.backbone.sha256, identity_sha, config.steps,
+        workspace.backbone.architecture,
+    )  # fmt: skip
     return Adapter(info, workspace.backbone.target_layers(config.targets), seed_of(config.seed, "adapter", 0, name))
 
 

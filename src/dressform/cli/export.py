@@ -1,0 +1,34 @@
+"""Give adapters away, in files that other programs read. Example: dressform export aoi --outfit dress --format kohya"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dressform.cli import output
+from dressform.cli.opening import opened
+
+NEEDS_ARGUMENTS = True
+
+
+def command(
+    character: Annotated[Path, typer.Argument(help="Her folder.")],
+    outfit: Annotated[str, typer.Option(help="One outfit, or several with commas.")] = "",
+    identity: Annotated[bool, typer.Option("--identity", help="The adapter that knows who she is, too.")] = False,
+    format: Annotated[
+        str,
+        typer.Option(
+            help="'kohya' (A1111, ComfyUI, diffusers), 'peft', 'joined' (her and the outfit in one file), or 'comfyui' (with a workflow)."
+        ),
+    ] = "kohya",
+    to: Annotated[Path | None, typer.Option(help="The folder to write into (default: FOLDER/exports).")] = None,
+) -> None:
+    from dressform.workspace import exporting
+
+    form = exporting.form_of(format)
+    with opened(character) as workspace:
+        made = exporting.export(workspace, [n for n in outfit.split(",") if n], form, to or character / "exports", identity)
+    for file in made:
+        output.say(str(file))
