@@ -77,6 +77,8 @@ def test_the_journey_on_a_tiny_base_model(tmp_path: Path, tiny_base: Path, dolls
     refused(run("dress", "aoi", "--outfit", "dres", cwd=tmp_path), "did you mean dress?")
     refused(run("dress", "aoi", "neutral layer", "--outfit", "dress", cwd=tmp_path), "dressed")
     refused(run("dress", "aoi", cwd=tmp_path), "--outfit")
+    refused(run("dress", "aoi", "--wear", "straw hat", cwd=tmp_path), "covers her")
+    assert "aoi-green-coat-0.png" in run("dress", "aoi", "--wear", "Green coat!", "--steps", "1", cwd=tmp_path).stdout
     book = run("lookbook", "aoi", "--steps", "2", cwd=tmp_path)
     page = (tmp_path / "aoi" / "looks" / "lookbook.html").read_text()
     assert book.returncode == 0 and page.count("<img") == 4 and "http" not in page and "<script" not in page

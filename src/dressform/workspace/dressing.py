@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Literal
@@ -13,6 +14,7 @@ from dressform.consent.gate import NEUTRAL, Grant
 from dressform.consent.refusals import refuse_undressed, refuse_young
 from dressform.consent.scopes import Scope
 from dressform.dress import lookbook as book
+from dressform.dress.garments import covering
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import BadInput, NotReady
 from dressform.records import Look
@@ -51,24 +53,28 @@ def prompt_for(workspace: Workspace, outfit: str | None, text: str) -> str:
 
 def dress(
     workspace: Workspace, outfits: Sequence[str], text: str, count: int, seed: int, config: SampleConfig, scale: float = 1.0,
-    on_pictures: OnPictures = lambda _done, _all: None,
+    on_pictures: OnPictures = lambda _done, _all: None, wear: str = "",
 ) -> list[Look]:  # fmt: skip
-    """Draw ``count`` finished pictures of each outfit into ``looks/``.
+    """Draw ``count`` finished pictures of each outfit, and of the base model's own garment ``wear``, into ``looks/``.
 
     Raises Refused for a prompt that asks for less than dressed, UnknownName for an outfit, NotReady before training.
     """
-    refuse_undressed(text)
-    refuse_young(text)
-    if not outfits:
-        raise BadInput("no outfit named: finished pictures are dressed; choose one with --outfit NAME")
+    refuse_undressed(f"{wear}, {text}")
+    refuse_young(f"{wear}, {text}")
+    if not outfits and not wear:
+        raise BadInput('no outfit named: finished pictures are dressed; choose one with --outfit NAME, or --wear "green coat"')
     names = [workspace.outfit(name).name for name in outfits]
-    rows = [Row(prompt_for(workspace, name, text), seed + i, scales(names, name, scale)) for name in names for i in range(count)]
+    worn: list[tuple[str, str | None, str]] = [(name, name, text) for name in names]
+    if wear:
+        worn.append((re.sub(r"[^a-z0-9]+", "-", covering(wear).lower()).strip("-")[:40], None, f"{wear}, {text}"))
+    rows = [Row(prompt_for(workspace, name, said), seed + i, scales(names, name, scale)) for _, name, said in worn for i in range(count)]
     grant = agreed(workspace, names)
     stack = wardrobe(workspace, grant, names)
     with stack.attached():
         pictures = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
     looks, made, signer = [], [], credentials(workspace.store)
-    for row, outfit, pixels in zip(rows, np.repeat(names, count).tolist(), pictures.permute(0, 2, 3, 1).numpy(), strict=True):
+    called = np.repeat([label for label, _, _ in worn], count).tolist()
+    for row, outfit, pixels in zip(rows, called, pictures.permute(0, 2, 3, 1).numpy(), strict=True):
         file = workspace.looks / f"{workspace.character.name}-{outfit}-{row.seed}.png"
         made.append(finish(file, pixels, signer))
         looks.append(Look(str(file), row.prompt, outfit, row.seed))

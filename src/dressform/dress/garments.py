@@ -1,0 +1,27 @@
+"""Garments that a base model draws by itself, by the words for them: what ``dress --wear`` takes in place of an outfit.
+
+Only garments that cover the body count; a hat or a skirt alone leaves a picture that is not dressed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dressform.consent.normal import plain
+from dressform.errors import BadInput
+from dressform.layfigure.doll import KINDS
+
+_OTHERS = (
+    "armor blouse cardigan cheongsam costume dungarees gown hanbok hanfu hoodie jacket jumpsuit overall pullover qipao robe "
+    "romper sundress sari suit trenchcoat tunic tuxedo uniform windbreaker yukata"
+).split()
+COVERING = frozenset([*KINDS, *_OTHERS])
+"""English words for garments that cover her."""
+
+
+def covering(words: str) -> str:
+    """The words themselves. Raises BadInput where they name no garment that covers her."""
+    said = set(re.findall(r"[a-z]+", plain(words)))
+    if not COVERING & said or said & {"no", "not", "without"}:
+        raise BadInput(f"--wear {words[:60]!r}: no garment in it that covers her; say one such as coat, dress, kimono or suit")
+    return words
