@@ -175,7 +175,7 @@ def preview(model: Both, work: Path, scaling: float, step: int) -> None:
     rng = random.Random(7)
     prompts = [caption(held_out_doll(rng)) for _ in range(12)]
     with torch.autocast("cpu", torch.bfloat16):
-        drawn = pipe(prompts, num_inference_steps=20, guidance_scale=3.0, height=128, width=128,
+        drawn = pipe(prompts, num_inference_steps=20, guidance_scale=1.5, height=128, width=128,
                      generator=torch.Generator().manual_seed(0)).images  # fmt: skip
     sheet = Image.new("RGB", (6 * 128, 2 * 128))
     for i, picture in enumerate(drawn):
