@@ -34,7 +34,8 @@ p, li {{ max-width:42rem }}
 table {{ border-collapse:separate; border-spacing:.75rem }}
 table.figures {{ border-spacing:0 }}
 table.figures td, table.figures th {{ padding:.3rem .9rem .3rem 0; border-bottom:1px solid var(--line); text-align:right }}
-table.figures th[scope=row] {{ text-align:left }}
+table.figures table.heat th[scope=col] {{ padding:0 .4rem }}
+th[scope=row] {{ text-align:left }}
 table.heat {{ border-spacing:3px }}
 table.heat td {{ min-width:3.4rem; height:2.4rem; text-align:center; border-radius:6px; border:1px solid var(--line) }}
 th[scope=col] {{ color:var(--faint); font-weight:500 }}
