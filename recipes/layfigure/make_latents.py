@@ -1,6 +1,6 @@
 """Step 2: the training set of the denoiser: dolls drawn and encoded once, kept as latents.
 
-    python -m recipes.layfigure.make_latents --work WORK [--count 24000] [--seed 1]
+    python -m recipes.layfigure.make_latents --work WORK [--count 50000] [--seed 1]
 
 Writes WORK/latents-SEED.safetensors (latents bf16 [n, 12, 16, 16]; shares uint8 [n, 9, 16, 16]: how many of a cell's 64 pixels
 carry each label) and the dolls beside it as JSON lines, from which captions are made afresh at every step.
@@ -48,7 +48,7 @@ def encode(work: Path, count: int, seed: int) -> tuple[torch.Tensor, torch.Tenso
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=24000)
+    parser.add_argument("--count", type=int, default=50000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()

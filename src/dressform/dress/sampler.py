@@ -27,7 +27,7 @@ class SampleConfig:
 
     steps: int = 20
     guidance: float = 1.5
-    """On the embedded model 1.5 gets more attributes right than 1, 3, 5 or 8 (recipes/layfigure/README.md)."""
+    """On the embedded model 1.5 gets more attributes right than 1, 2 or 3 (recipes/layfigure/README.md)."""
     batch: int = 16
 
 
