@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dressform.consent import profile
@@ -57,6 +57,7 @@ profiles = st.builds(Profile, texts, texts, texts, st.lists(st.builds(Boundary, 
 
 
 @given(profiles)
+@example(Profile("0\r\U00018cd6 0", "", "", ()))  # a hidden character between two spaces
 def test_a_checked_profile_is_stored_and_read_back_as_it_is(written: Profile) -> None:
     try:
         kept = checked(written)

@@ -63,7 +63,7 @@ def checked(profile: Profile) -> Profile:
     """The profile with nothing but visible text. Raises BadInput where it is too long, Refused for what it must not say."""
     if len(profile.boundaries) > _BOUNDARIES_LIMIT:
         raise BadInput(f"{len(profile.boundaries)} boundaries are too many: keep to {_BOUNDARIES_LIMIT}")
-    name = _checked("name", " ".join(profile.name.split()))
+    name = _checked("name", " ".join(visible(profile.name).split()))
     about, notes = _checked("about", profile.about), _checked("notes", profile.notes)
     named = tuple(boundary(str(b)) for b in profile.boundaries)
     for b in named:
