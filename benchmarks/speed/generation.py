@@ -12,6 +12,7 @@ from benchmarks.speed.timing import Ratio, ratio, turns
 from benchmarks.speed.wardrobes import adapter
 from dressform.adapters import files
 from dressform.adapters.stack import AdapterStack
+from dressform.backbones import precision
 from dressform.backbones.stable_diffusion import StableDiffusion
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.train.config import TrainConfig
@@ -45,7 +46,7 @@ def lookbooks(
         def outfit_after_outfit() -> None:
             for i in range(outfits):
                 pipe.set_adapters(["a0", f"a{i + 1}"], [1.0, 1.0])
-                with torch.autocast("cpu", torch.bfloat16):
+                with precision.autocast(torch.device("cpu")):
                     pipe([_PROMPT] * views, num_inference_steps=steps, guidance_scale=3.0, output_type="np")
 
         seconds = turns({"mixed": mixed, "fused": fused, "diffusers": outfit_after_outfit}, repeats)

@@ -16,6 +16,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
+from dressform.backbones import precision
 from recipes.layfigure import log
 from recipes.layfigure.train_vae import IMPORTANCE, pictures
 
@@ -25,7 +26,7 @@ OFF = 0.08
 
 def loss_of(vae: AutoencoderKL, z: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """Weighted L1 + L2 + edge L1 of the decoded latents z against pictures x in -1..1."""
-    with torch.autocast(x.device.type, torch.bfloat16):
+    with precision.autocast(x.device):
         y = vae.decode(z).sample
     error = y.float() - x
     edges = (error.diff(dim=-1).abs() * weight[..., 1:]).mean() + (error.diff(dim=-2).abs() * weight[..., 1:, :]).mean()
@@ -57,7 +58,7 @@ def main() -> None:
             group["lr"] = args.lr * min(1.0, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
         rows = torch.randint(len(stack), (args.batch,), generator=torch.Generator().manual_seed(step))
         x = stack[rows].float().div_(127.5).sub_(1).to(memory_format=torch.channels_last)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), precision.autocast(torch.device("cpu")):
             z = vae.encode(x).latent_dist.mean.float()
         z = z + OFF * z.std() * torch.randn_like(z)
         loss = loss_of(vae, z, x, importance[labels[rows, None].int()])

@@ -21,6 +21,7 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
+from dressform.backbones import precision
 from dressform.layfigure.canvas import LABELS
 from dressform.layfigure.render import render
 from dressform.layfigure.world import training_doll
@@ -32,7 +33,7 @@ def encode(work: Path, count: int, seed: int) -> tuple[torch.Tensor, torch.Tenso
     vae = AutoencoderKL.from_pretrained(work / "vae").eval().to(memory_format=torch.channels_last)
     rng = random.Random(seed)
     latents, shares, dolls = [], [], []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), precision.autocast(torch.device("cpu")):
         while len(dolls) < count:
             group = [training_doll(rng) for _ in range(50)]
             drawn = [render(d) for d in group]

@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from dressform.backbones import precision
 from dressform.layfigure.canvas import LABELS
 from dressform.layfigure.captions import caption, training_caption
 from dressform.layfigure.doll import Doll, Garment, Identity, Scene
@@ -120,7 +121,7 @@ class Both(nn.Module):
 def loss_of(model: Both, x0: Tensor, noise: Tensor, t: Tensor, alpha_bar: Tensor, ids: Tensor, weight: Tensor) -> Tensor:
     """Weighted v-prediction loss (Salimans & Ho 2022, eq. v = a e - s x)."""
     a, s = alpha_bar[t].sqrt().view(-1, 1, 1, 1), (1 - alpha_bar[t]).sqrt().view(-1, 1, 1, 1)
-    with torch.autocast(x0.device.type, torch.bfloat16):
+    with precision.autocast(x0.device):
         context = model.text(ids).last_hidden_state
         predicted = model.unet(a * x0 + s * noise, t, context).sample
     return (weight * (predicted.float() - (a * noise - s * x0)).square()).mean()
@@ -174,7 +175,7 @@ def preview(model: Both, work: Path, scaling: float, step: int) -> None:
     pipe.set_progress_bar_config(disable=True)
     rng = random.Random(7)
     prompts = [caption(held_out_doll(rng)) for _ in range(12)]
-    with torch.autocast("cpu", torch.bfloat16):
+    with precision.autocast(torch.device("cpu")):
         drawn = pipe(prompts, num_inference_steps=20, guidance_scale=1.5, height=128, width=128,
                      generator=torch.Generator().manual_seed(0)).images  # fmt: skip
     sheet = Image.new("RGB", (6 * 128, 2 * 128))

@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dressform.backbones import precision
 from dressform.layfigure.canvas import LABELS
 from dressform.layfigure.doll import VOCABULARY, Doll, attributes
 from dressform.layfigure.render import render
@@ -69,7 +70,7 @@ def through_vae(work: Path, pictures: Tensor) -> Tensor:
     torch.set_num_threads(1)
     vae = AutoencoderKL.from_pretrained(work / "vae").eval().to(memory_format=torch.channels_last)
     parts = []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), precision.autocast(torch.device("cpu")):
         for part in pictures.split(32):
             x = part.float().div(127.5).sub(1).to(memory_format=torch.channels_last)
             z = vae.encode(x).latent_dist.mean
@@ -89,7 +90,7 @@ def degrade(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def loss_of(net: ReaderNet, x: Tensor, words: Tensor, maps: Tensor) -> Tensor:
-    with torch.autocast("cpu", torch.bfloat16):
+    with precision.autocast(torch.device("cpu")):
         logits, labels = net(x.to(memory_format=torch.channels_last))
     total = functional.cross_entropy(labels.float(), maps.long())
     for i, name in enumerate(_NAMES):
@@ -104,7 +105,7 @@ def accuracy(net: ReaderNet, shown: Shown, pictures: Tensor) -> dict[str, float]
     right = {n: [0, 0] for n in _NAMES}
     for first in range(0, len(pictures), 64):
         x = pictures[first : first + 64].float().div(127.5).sub(1).to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with precision.autocast(torch.device("cpu")):
             logits, _ = net(x)
         truth = shown.words[first : first + len(x)]
         for i, name in enumerate(_NAMES):

@@ -20,6 +20,7 @@ from diffusers import AutoencoderKL
 from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
+from dressform.backbones import precision
 from dressform.layfigure.canvas import LABELS
 from dressform.layfigure.render import render
 from dressform.layfigure.world import training_doll
@@ -98,7 +99,7 @@ def batch(stack: Tensor, labels: Tensor, size: int, generator: torch.Generator) 
 
 def loss_of(vae: AutoencoderKL, x: Tensor, weight: Tensor, noise: Tensor) -> Tensor:
     """Weighted L1 + L2 + edge L1 + a small KL; the decoder also sees slightly noisy latents, as it will in use."""
-    with torch.autocast(x.device.type, torch.bfloat16):
+    with precision.autocast(x.device):
         dist = vae.encode(x).latent_dist
         z = dist.mean + dist.std * noise
         y = vae.decode(z).sample

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dressform.backbones import precision
 from dressform.backbones.protocol import Guided
 from dressform.errors import BadInput, StoreError
 from dressform.store import read_at_most
@@ -135,7 +136,7 @@ class StableDiffusion:
         return len(self.tokenizer(word, add_special_tokens=False).input_ids) == 1
 
     def autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16)
+        return precision.autocast(self.device)
 
     def _coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         a = self._alpha_bar[t].view(-1, 1, 1, 1)

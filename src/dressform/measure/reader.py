@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dressform.backbones import precision
 from dressform.errors import BadInput
 from dressform.layfigure.canvas import GARMENT, LABELS, TRIM
 from dressform.layfigure.doll import GARMENT_ATTRIBUTES, VOCABULARY
@@ -108,7 +109,7 @@ class Reader:
         x = pictures.float().div(127.5).sub(1)
         if x.shape[-1] != 128:
             x = functional.interpolate(x, size=(128, 128), mode="bilinear", antialias=True)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), precision.autocast(torch.device("cpu")):
             logits, maps = self.net(x.to(memory_format=torch.channels_last))
         picked = {name: values.argmax(1).tolist() for name, values in logits.items()}
         cells = functional.one_hot(maps.argmax(1).flatten(1), len(LABELS)).sum(1).tolist()
