@@ -76,7 +76,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class AdapterInfo:
-    """What an adapter file says of itself; loading refuses it where this does not fit. ``architecture`` is a ModelSpec id."""
+    """What an adapter file says of itself; loading refuses it where this does not fit. ``architecture`` is a ModelSpec id.
+
+    ``origin_sha256`` is the file of another program that it was imported from (empty: trained here), ``origin_base`` the hash
+    of the base model which that file named.
+    """
 
     kind: str
     name: str
@@ -88,6 +92,8 @@ class AdapterInfo:
     identity_sha256: str = ""
     steps: int = 0
     architecture: str = "dressform-layfigure-v1"
+    origin_sha256: str = ""
+    origin_base: str = ""
 
     @property
     def scaling(self) -> float:

@@ -1,17 +1,124 @@
-"""What other programs call a denoiser layer. Loading and saving use the same functions, so that both mean the same layer.
+"""What other programs call a layer, by the family of its base model. Loading and saving ask here, so that both mean the same layer.
 
-Facts: kohya sd-scripts ``networks/lora.py``; diffusers ``loaders/lora_pipeline.py``. Names are those of the Stable Diffusion
-1.x family, to which the embedded model belongs.
+Facts: kohya sd-scripts ``networks/lora.py`` and ``library/sdxl_original_unet.py`` (which trains XL under the names of the
+original code, sgm); diffusers ``loaders/lora_pipeline.py``. A family that is not named here goes by its denoiser's own names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 
-def kohya(layer: str) -> str:
-    """``down_blocks.1.attentions.0…`` -> ``lora_unet_down_blocks_1_attentions_0…``."""
-    return "lora_unet_" + layer.replace(".", "_")
+Rename = Callable[[str, int], str]
+"""(diffusers' dotted name, layers in a block) -> the dotted name that kohya's trainer and ComfyUI know."""
 
 
-def peft(layer: str) -> str:
-    """``down_blocks.1.attentions.0…`` -> ``unet.down_blocks.1.attentions.0…``, as diffusers' own files have it."""
-    return "unet." + layer
+def _own(layer: str, _per_block: int) -> str:
+    return layer
+
+
+_INNER = {"resnets": 0, "attentions": 1}
+_RESNET = {"conv1": "in_layers.2", "conv2": "out_layers.3", "time_emb_proj": "emb_layers.1", "conv_shortcut": "skip_connection"}
+_ENDS = {
+    "conv_in": "input_blocks.0.0",
+    "conv_out": "out.2",
+    "time_embedding.linear_1": "time_embed.0",
+    "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
+}
+
+
+def _sgm(layer: str, per_block: int) -> str:
+    """``down_blocks.1.attentions.0.proj_in`` -> ``input_blocks.4.1.proj_in``."""
+    row = per_block + 1
+    match layer.split("."):
+        case ["down_blocks", block, "downsamplers", _, *_]:
+            return f"input_blocks.{int(block) * row + row}.0.op"
+        case ["down_blocks", block, kind, i, *rest]:
+            return f"input_blocks.{int(block) * row + int(i) + 1}.{_INNER[kind]}.{_inside(kind, rest)}"
+        case ["mid_block", kind, i, *rest]:
+            return f"middle_block.{1 if kind == 'attentions' else 2 * int(i)}.{_inside(kind, rest)}"
+        case ["up_blocks", block, "upsamplers", _, *rest]:
+            return f"output_blocks.{int(block) * row + per_block}.2.{'.'.join(rest)}"
+        case ["up_blocks", block, kind, i, *rest]:
+            return f"output_blocks.{int(block) * row + int(i)}.{_INNER[kind]}.{_inside(kind, rest)}"
+        case _:
+            return _ENDS.get(layer, layer)
+
+
+def _inside(kind: str, rest: list[str]) -> str:
+    return _RESNET.get(rest[0], rest[0]) if kind == "resnets" else ".".join(rest)
+
+
+@dataclass(frozen=True)
+class Family:
+    """How adapters for one family of base models are written.
+
+    ``component`` is diffusers' word for the denoiser, ``text_encoders`` kohya's prefix of each text encoder and diffusers'
+    word for it. ``version`` is ``ss_base_model_version`` (A1111 goes by it), ``implementation`` that of ModelSpec.
+    """
+
+    component: str
+    text_encoders: Mapping[str, str]
+    version: str
+    implementation: str
+    rename: Rename = _own
+
+    def kohya(self, layers: Collection[str]) -> dict[str, str]:
+        """layer -> kohya's name, for all target layers of a denoiser together."""
+        per_block = _layers_in_a_block(layers)
+        named = {layer: "lora_unet_" + self.rename(layer, per_block).replace(".", "_") for layer in layers}
+        assert len(set(named.values())) == len(named), "two layers of one name"
+        return named
+
+    def peft(self, layers: Collection[str]) -> dict[str, str]:
+        """layer -> the name in PEFT's and diffusers' files."""
+        return {layer: f"{self.component}.{layer}" for layer in layers}
+
+    def spellings(self, layers: Collection[str]) -> dict[str, str]:
+        """Every name that some program gives one of these layers -> the layer."""
+        per_block = _layers_in_a_block(layers)
+        ways: tuple[Callable[[str], str], ...] = (
+            lambda layer: layer,
+            lambda layer: f"base_model.model.{layer}",
+            lambda layer: f"diffusion_model.{self.rename(layer, per_block)}",
+            lambda layer: f"lora_{self.component}_{layer.replace('.', '_')}",
+            lambda layer: f"lora_unet_{layer.replace('.', '_')}",  # some trainers write diffusers' names for XL, too
+        )
+        found = {way(layer): layer for way in ways for layer in layers}
+        found |= {name: layer for layer, name in (*self.peft(layers).items(), *self.kohya(layers).items())}
+        return found
+
+    def text_encoder(self, module: str) -> str | None:
+        """Which text encoder a module of a file belongs to, in diffusers' word; None where it belongs to none."""
+        for prefix, component in self.text_encoders.items():
+            if module.startswith((f"{prefix}_", f"{component}.")):
+                return component
+        return None
+
+
+_SD1 = Family("unet", {"lora_te": "text_encoder", "lora_te1": "text_encoder"}, "sd_v1", "diffusers")
+_FAMILIES = {
+    "stable-diffusion-v1": _SD1,
+    "dressform-layfigure-v1": replace(_SD1, version="dressform_layfigure_v1"),
+    "stable-diffusion-xl-v1-base": Family(
+        "unet",
+        {"lora_te1": "text_encoder", "lora_te2": "text_encoder_2"},
+        "sdxl_base_v1-0",
+        "https://github.com/Stability-AI/generative-models",
+        _sgm,
+    ),
+}
+_TRANSFORMER = Family("transformer", {"lora_te": "text_encoder", "lora_te1": "text_encoder"}, "", "diffusers")
+
+
+def of(architecture: str) -> Family:
+    """The family of a ModelSpec architecture id."""
+    return _FAMILIES.get(architecture) or replace(_TRANSFORMER, version=architecture.replace("-", "_"))
+
+
+def _layers_in_a_block(layers: Collection[str]) -> int:
+    """How many attention (or residual) layers a block of a U-Net has on its way down; 2 in every published one."""
+    split = [layer.split(".") for layer in layers if layer.startswith("down_blocks.")]
+    return max((int(p[3]) + 1 for p in split if p[2] in _INNER), default=2)

@@ -1,32 +1,78 @@
-"""The layout of PEFT and diffusers, written only: ``unet.LAYER.lora_A.weight`` (down) and ``.lora_B.weight`` (up).
+"""The layout of PEFT and diffusers: ``unet.LAYER.lora_A.weight`` (down) and ``.lora_B.weight`` (up).
 
 It has no alpha of its own. diffusers reads it from the metadata key ``lora_adapter_metadata``, the JSON of a PEFT
 configuration with the component before each key (``loaders/lora_base.py``); without that, alpha counts as the rank.
+``unet`` stands for the family's word for its denoiser.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from dressform.adapters import files, keys
+from dressform.adapters.metadata import Card
 from dressform.adapters.stack import Adapter
+from dressform.errors import BadInput
+
+_SETTINGS = "lora_adapter_metadata"
+_PLAIN = re.compile(r"[A-Za-z0-9_.]+")
 
 
-def to_bytes(adapter: Adapter, dtype: torch.dtype = torch.float16) -> bytes:
-    """The adapter as ``StableDiffusionPipeline.load_lora_weights`` reads it. The same adapter gives the same bytes."""
-    info = adapter.info
+def to_bytes(adapter: Adapter, dtype: torch.dtype = torch.float16, card: Card | None = None) -> bytes:
+    """The adapter as the ``load_lora_weights`` of its base model's pipeline reads it. The same adapter gives the same bytes."""
+    info, family = adapter.info, keys.of(adapter.info.architecture)
+    named = family.peft(adapter.layer_names)
     tensors: dict[str, torch.Tensor] = {}
     for layer, down, up in adapter.matrices():
         b = up.detach()
-        tensors[f"{keys.peft(layer)}.lora_A.weight"] = down.detach().to(dtype).contiguous()
-        tensors[f"{keys.peft(layer)}.lora_B.weight"] = (b[:, :, None, None] if down.dim() == 4 else b).to(dtype).contiguous()
+        tensors[f"{named[layer]}.lora_A.weight"] = down.detach().to(dtype).contiguous()
+        tensors[f"{named[layer]}.lora_B.weight"] = (b[:, :, None, None] if down.dim() == 4 else b).to(dtype).contiguous()
     configuration = {
-        "unet.r": info.rank,
-        "unet.lora_alpha": info.alpha,
-        "unet.target_modules": list(adapter.layer_names),
-        "unet.bias": "none",
-        "unet.init_lora_weights": False,
+        "r": info.rank,
+        "lora_alpha": info.alpha,
+        "target_modules": list(adapter.layer_names),
+        "bias": "none",
+        "init_lora_weights": False,
     }
-    return files.with_metadata(tensors, info, {"format": "pt", "lora_adapter_metadata": json.dumps(configuration)})
+    text = json.dumps({f"{family.component}.{name}": value for name, value in configuration.items()})
+    return files.with_metadata(tensors, info, card, {"format": "pt", _SETTINGS: text})
+
+
+def stated_scalings(metadata: Mapping[str, str], settings: bytes | None, component: str, ranks: Mapping[str, int]) -> dict[str, float]:
+    """alpha / rank of each layer as a PEFT configuration states it; 1 where none does.
+
+    ``metadata`` are a file's own (with diffusers' key), ``settings`` an ``adapter_config.json`` beside it. Ranks and alphas
+    may be stated for single layers, by patterns of their names; with ``use_rslora`` it is alpha / sqrt(rank). Raises BadInput.
+    """
+    try:
+        found = json.loads(settings) if settings is not None else _unprefixed(json.loads(metadata.get(_SETTINGS, "{}")), component)
+        if not isinstance(found, dict):
+            raise ValueError("not an object")
+        if found.get("use_dora"):
+            raise BadInput("this adapter is DoRA (by its configuration): no two matrices a layer say the same, so it is not taken")
+        return {layer: _scaling(found, layer, rank) for layer, rank in ranks.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise BadInput(f"its PEFT configuration cannot be read ({str(error)[:80]}); save it again") from error
+
+
+def _unprefixed(found: Any, component: str) -> Any:
+    prefix = f"{component}."
+    return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
+
+
+def _scaling(found: dict[str, Any], layer: str, rank: int) -> float:
+    patterns = found.get("alpha_pattern") or {}
+    if other := next((p for p in patterns if not _PLAIN.fullmatch(p)), None):
+        raise ValueError(f"alpha_pattern {other[:40]!r} is no plain name")
+    alpha = next((value for p, value in patterns.items() if f".{layer}".endswith(f".{p}")), found.get("lora_alpha"))
+    if alpha is None:
+        return 1.0
+    if isinstance(alpha, bool) or not 0 < float(alpha) < math.inf:
+        raise ValueError(f"lora_alpha {str(alpha)[:20]!r}")
+    return float(alpha) / (math.sqrt(rank) if found.get("use_rslora") else rank)
