@@ -26,7 +26,7 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.trust.vectors import Vectors, adapters, house, pictures
-from dressform.adapters import files
+from dressform.adapters import files, foreign
 from dressform.backbones import stable_diffusion
 from dressform.consent.ledger import Ledger
 from dressform.dress import provenance
@@ -60,6 +60,10 @@ def _adapter(file: Path) -> None:
     files.from_bytes(data, adapters.LAYERS, adapters.BASE)
 
 
+def _foreign(file: Path) -> None:
+    foreign.read(read_at_most(file, foreign.FILE_LIMIT_BYTES), "dressform-layfigure-v1", adapters.LAYERS)
+
+
 def _key(file: Path) -> None:
     keys.unwrap_with_passphrase(read_at_most(file, keys.FILE_LIMIT_BYTES), "a passphrase")
 
@@ -79,6 +83,7 @@ def _signed(file: Path) -> None:
 FAMILIES: dict[str, tuple[Callable[[Path], object], Vectors]] = {
     "picture": (lambda file: intake.decode(file, 32, original=True), pictures.VECTORS),
     "adapter": (_adapter, adapters.VECTORS),
+    "foreign adapter": (_foreign, adapters.FOREIGN),
     "key": (_key, house.KEYS),
     "vault": (_vault, house.VAULTS),
     "ledger": (lambda file: Ledger(file, house.OWNER.public_key().public_bytes_raw()).entries(), house.LEDGERS),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from safetensors.torch import save
 from torch import nn
 
 from benchmarks.trust.vectors import Vectors, file_of
@@ -140,6 +141,79 @@ VECTORS: Vectors = {
     "no metadata of ours": file_of(_NAME, changed(lambda rows: rows.pop("__metadata__"))),
     "a pickle": file_of(_NAME, pickle.dumps(_Runs())),
     "a zip of torch.save": file_of(_NAME, b"PK\x03\x04" + bytes(200)),
+}  # fmt: skip
+
+
+def foreign(change: Callable[[dict[str, torch.Tensor]], object] = lambda _t: None, **metadata: str) -> Callable[[], bytes]:
+    """An adapter of LAYERS in kohya's layout as another program writes it, with its tensors changed."""
+
+    def make() -> bytes:
+        tensors = {
+            "lora_unet_a_to_q.lora_down.weight": torch.ones(3, 6), "lora_unet_a_to_q.lora_up.weight": torch.ones(5, 3),
+            "lora_unet_a_to_q.alpha": torch.tensor(2.0),
+            "lora_unet_b_conv1.lora_down.weight": torch.ones(2, 4, 3, 3), "lora_unet_b_conv1.lora_up.weight": torch.ones(7, 2, 1, 1),
+        }  # fmt: skip
+        change(tensors)
+        return save(tensors, metadata or None)
+
+    return make
+
+
+def with_tensor(name: str, *shape: int, value: float = 1.0) -> Callable[[], bytes]:
+    """The same with one tensor put in."""
+    return foreign(lambda tensors: tensors.update({name: torch.full(shape, value)}))
+
+
+def without(*names: str) -> Callable[[], bytes]:
+    """The same with tensors taken out."""
+    return foreign(lambda tensors: [tensors.pop(name) for name in names])
+
+
+_Q, _CONV = "lora_unet_a_to_q", "lora_unet_b_conv1"
+FOREIGN: Vectors = {
+    **{name: VECTORS[name] for name in (
+        "empty", "header of 2^63 bytes said", "header nested a million deep", "a name twice", "a million empty tensors",
+        "places overlap", "a hidden gap", "bytes missing", "shape of 2^47 squared", "whole numbers instead of fractions", "a pickle",
+    )},
+    "half of the file": file_of(_NAME, lambda: foreign()()[: len(foreign()()) // 2]),
+    "a down matrix alone": file_of(_NAME, without(f"{_Q}.lora_up.weight")),
+    "an up matrix alone": file_of(_NAME, without(f"{_Q}.lora_down.weight")),
+    "alpha alone": file_of(_NAME, without(f"{_Q}.lora_down.weight", f"{_Q}.lora_up.weight")),
+    "another width": file_of(_NAME, with_tensor(f"{_Q}.lora_down.weight", 3, 9)),
+    "another height": file_of(_NAME, with_tensor(f"{_Q}.lora_up.weight", 9, 3)),
+    "two ranks in one layer": file_of(_NAME, with_tensor(f"{_Q}.lora_down.weight", 4, 6)),
+    "a kernel of another size": file_of(_NAME, with_tensor(f"{_CONV}.lora_down.weight", 2, 4, 1, 1)),
+    "a kernel turned flat": file_of(_NAME, with_tensor(f"{_CONV}.lora_down.weight", 2, 36)),
+    "a middle of another rank": file_of(_NAME, with_tensor(f"{_CONV}.lora_mid.weight", 3, 3, 3, 3)),
+    "no dimension": file_of(_NAME, with_tensor(f"{_Q}.lora_up.weight")),
+    "layers of another base model, foreign": file_of(_NAME, with_tensor("lora_unet_input_blocks_4_1_proj_in.lora_down.weight", 3, 6)),
+    "a layer under two names": file_of(_NAME, foreign(lambda t: t.update({
+        "unet.a.to_q.lora_A.weight": torch.ones(3, 6), "unet.a.to_q.lora_B.weight": torch.ones(5, 3),
+    }))),
+    "text encoder alone": file_of(_NAME, lambda: save({
+        "lora_te_x.lora_down.weight": torch.ones(3, 6), "lora_te_x.lora_up.weight": torch.ones(5, 3),
+    })),
+    "an unknown tensor": file_of(_NAME, with_tensor("planted", 4)),
+    "a name with terminal commands, foreign": file_of(_NAME, with_tensor("\x1b[2J\nerror: none", 4)),
+    "alpha of two numbers": file_of(_NAME, with_tensor(f"{_Q}.alpha", 2)),
+    "alpha 0": file_of(_NAME, with_tensor(f"{_Q}.alpha", value=0.0)),
+    "alpha below 0": file_of(_NAME, with_tensor(f"{_Q}.alpha", value=-1.0)),
+    "alpha NaN, foreign": file_of(_NAME, with_tensor(f"{_Q}.alpha", value=float("nan"))),
+    "NaN, foreign": file_of(_NAME, with_tensor(f"{_Q}.lora_down.weight", 3, 6, value=float("nan"))),
+    "DoRA": file_of(_NAME, with_tensor(f"{_Q}.dora_scale", 5, 1)),
+    "DoRA of PEFT": file_of(_NAME, with_tensor("unet.a.to_q.lora_magnitude_vector", 5)),
+    "DoRA by its configuration": file_of(_NAME, foreign(lora_adapter_metadata='{"unet.use_dora": true}')),
+    "LoHa": file_of(_NAME, with_tensor(f"{_Q}.hada_w1_a", 5, 3)),
+    "LoKr": file_of(_NAME, with_tensor(f"{_Q}.lokr_w1", 5, 3)),
+    "a bias": file_of(_NAME, with_tensor("unet.a.to_q.lora_B.bias", 5)),
+    "a difference of whole weights": file_of(_NAME, with_tensor(f"{_Q}.diff", 5, 6)),
+    "a configuration of no JSON": file_of(_NAME, foreign(lora_adapter_metadata="{")),
+    "a configuration nested a million deep": file_of(_NAME, foreign(lora_adapter_metadata="[" * 1_000_000)),
+    "a configuration that is a list": file_of(_NAME, foreign(lora_adapter_metadata="[1]")),
+    "alpha that is a word": file_of(_NAME, foreign(lora_adapter_metadata='{"unet.lora_alpha": "much"}')),
+    "alpha true": file_of(_NAME, foreign(lora_adapter_metadata='{"unet.lora_alpha": true}')),
+    "alpha by an evil pattern": file_of(_NAME, foreign(lora_adapter_metadata='{"unet.alpha_pattern": {"(a+)+$": 1}}')),
+    "alpha patterns that are a list": file_of(_NAME, foreign(lora_adapter_metadata='{"unet.alpha_pattern": [1]}')),
 }  # fmt: skip
 
 
