@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
 import sys
+import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +17,10 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from dressform.adapters import comfyui, files, peft_file
+from dressform.adapters import comfyui, files, header, peft_file
 from dressform.adapters.joined import joined
 from dressform.adapters.stack import Adapter, AdapterStack
+from dressform.consent import cards
 from dressform.errors import BadInput, Refused
 from dressform.records import AdapterInfo
 
@@ -84,39 +88,135 @@ def test_a_workflow_links_every_node_to_one_that_is_there() -> None:
 @pytest.mark.recipe
 def test_what_leaves_is_agreed_written_down_and_says_nothing_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks.trust import running
-    from dressform.workspace import consenting, exporting, training, workspace
+    from dressform.consent.profile import Profile, boundary
+    from dressform.workspace import consenting, exporting, profiling, training, workspace
+    from dressform.workspace.exporting import Wanted
 
     monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "keys"))
     running.make(tmp_path)
     out = tmp_path / "out"
+    about, notes = "a calm painter by the sea", "ask the owner of the grey cat"
     with workspace.opened(tmp_path / "aoi") as her:
         training.run(her, *training.recipes(2, 0, 1))
-        for identity, form in ((False, "kohya"), (True, "peft"), (False, "joined"), (False, "comfyui")):
-            with pytest.raises(Refused, match="export:outfit"):
-                exporting.export(her, ["dress"], form, out, identity)  # type: ignore[arg-type]
+        profiling.keep(her, Profile("Aoi", about, notes, (boundary("Never in armour"),)), "en")
+        for identity, form in ((False, "kohya"), (True, "peft"), (False, "joined"), (False, "comfyui"), (False, "charx")):
+            with pytest.raises(Refused, match="export:"):
+                exporting.export(her, Wanted(("dress",), form, identity), out)  # type: ignore[arg-type]
         consenting.grant(her, ("export:outfit",), (), None, "en")
-        with pytest.raises(Refused, match="export:identity"):
-            exporting.export(her, ["dress"], "joined", out)
-        with pytest.raises(BadInput, match="--outfit"):
-            exporting.export(her, [], "kohya", out)
+        for form in ("joined", "charx"):
+            with pytest.raises(Refused, match="export:identity"):
+                exporting.export(her, Wanted(("dress",), form), out)
+        wrongs = {"--outfit": Wanted(), "--license": Wanted(("dress",), license="a\nb"), "charx": Wanted(("dress",), profile=True)}
+        for words, wrong in wrongs.items():
+            with pytest.raises(BadInput, match=words):
+                exporting.export(her, wrong, out)
         assert not out.exists()
-        made = exporting.export(her, ["dress"], "kohya", out)
+        made = exporting.export(her, Wanted(("dress",)), out)
         assert [f.name for f in made] == ["aoi-dress.safetensors", "aoi-dress.json"]
-        assert exporting.export(her, ["dress"], "kohya", out) == made
+        assert exporting.export(her, Wanted(("dress",)), out) == made
         uses = [e.body for e in her.gate.ledger.entries() if e.kind == "use" and e.body["action"] == "export:outfit"]
         assert len(uses) == 4 and uses[0]["inputs"] == [her.adapter_sha256("dress")]
         made[1].write_text("{}")
         with pytest.raises(BadInput, match="there already"):
-            exporting.export(her, ["dress"], "kohya", out)
+            exporting.export(her, Wanted(("dress",)), out)
         consenting.grant(her, ("export:identity",), (), None, "en")
-        assert {f.name for f in exporting.export(her, ["dress"], "comfyui", tmp_path / "all")} == {
+        every = tmp_path / "all"
+        assert {f.name for f in exporting.export(her, Wanted(("dress",), "comfyui", license="CC0-1.0"), every)} == {
             "aoi.safetensors", "aoi-dress.safetensors", "aoi-dress.workflow.json",
         }  # fmt: skip
-        assert exporting.export(her, ["dress"], "joined", tmp_path / "all")[0].name == "aoi-dress-joined.safetensors"
+        assert exporting.export(her, Wanted(("dress",), "joined"), every)[0].name == "aoi-dress-joined.safetensors"
+        exporting.export(her, Wanted(("dress",), "peft", True), every / "peft")
+        assert [f.name for f in exporting.export(her, Wanted(("dress",), "charx", license="CC0-1.0"), every)] == ["aoi.charx"]
+        shown = exporting.export(her, Wanted(("dress",), "charx", profile=True), every / "shown")
         captions = {p.caption for p in her.pictures(every=True)}
-    with safe_open(tmp_path / "all" / "aoi-dress-joined.safetensors", "pt") as opened:
-        said = " ".join([*opened.metadata(), *opened.metadata().values()])
-    assert not any(caption in said for caption in captions) and str(tmp_path) not in said
+        sources = {p.source for p in her.pictures(every=True)}
+    private = [*captions, *sources, str(tmp_path), tmp_path.name, "neutral", about, notes, "armour", time.strftime("%Y-%m-%d")]
+    left = [f for f in every.rglob("*") if f.is_file() and "shown" not in f.parts]
+    assert len(left) == 8 and len(captions) > 3
+    assert [(f.name, word) for f in left for word in private if word.encode() in tensors_apart(f)] == []
+    assert metadata(every / "aoi-dress.safetensors")["modelspec.license"] == "CC0-1.0"
+    a_character_in_one_file(every / "aoi.charx", shown[0], about, notes)
+
+
+def tensors_apart(file: Path) -> bytes:
+    """What a file says in words: tensors may be any bytes, by chance those of a short word."""
+    data = file.read_bytes()
+    if file.suffix == ".safetensors":
+        return data[: 8 + int.from_bytes(data[:8], "little")]
+    if file.suffix == ".charx":
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+            first, *adapters = (archive.read(n) for n in names)
+        return b" ".join([*(n.encode() for n in names), first, *(d[: 8 + int.from_bytes(d[:8], "little")] for d in adapters)])
+    return data
+
+
+def metadata(file: Path) -> dict[str, str]:
+    with safe_open(file, "pt") as opened:
+        return opened.metadata()
+
+
+def a_character_in_one_file(bare: Path, shown: Path, about: str, notes: str) -> None:
+    with zipfile.ZipFile(bare) as archive:
+        assert {i.date_time for i in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        card = json.loads(archive.read("card.json"))
+        assert (card["spec"], card["spec_version"], card["data"]["name"]) == ("chara_card_v3", "3.0", "aoi")
+        assets = card["data"]["assets"]
+        assert {a["name"] for a in assets} == {"aoi", "aoi-dress"}
+        for asset in assets:
+            assert asset["type"] == "x_lora" and asset["uri"].startswith("embeded://assets/x_lora/ai/")
+            assert archive.read(asset["uri"].removeprefix("embeded://")) == (bare.parent / f"{asset['name']}.safetensors").read_bytes()
+    with zipfile.ZipFile(shown) as archive:
+        read = cards.from_bytes(archive.read("card.json"))
+    assert (read.name, read.about, [str(b) for b in read.boundaries]) == ("Aoi", about, ["Never in armour"]) and notes not in read.notes
+
+
+def test_a_file_says_what_programs_look_for(tiny_backbone) -> None:
+    from dressform.adapters.metadata import Card
+
+    data = files.to_bytes(filled(tiny_backbone, INFO, 1), card=Card(128, "epsilon", "CC0-1.0", ("aoi",)))
+    said = header.read(data).metadata
+    digest = hashlib.sha256(data[8 + int.from_bytes(data[:8], "little") :]).hexdigest()
+    assert {k: v for k, v in said.items() if not k.startswith("dressform.")} == {
+        "ss_base_model_version": "dressform_layfigure_v1", "ss_output_name": "aoi-dress", "ss_network_module": "networks.lora",
+        "ss_network_dim": "3", "ss_network_alpha": "1.5", "sshs_model_hash": digest, "modelspec.hash_sha256": f"0x{digest}",
+        "modelspec.sai_model_spec": "1.0.1", "modelspec.architecture": "dressform-layfigure-v1/lora",
+        "modelspec.implementation": "diffusers",
+        "modelspec.title": "aoi-dress", "modelspec.trigger_phrase": "aoi_dress", "modelspec.resolution": "128x128",
+        "modelspec.license": "CC0-1.0", "modelspec.usage_hint": "strength 1; begin the prompt with: aoi_dress",
+        "modelspec.tags": "clothing",
+        "modelspec.merged_from": "aoi", "modelspec.prediction_type": "epsilon",
+    }  # fmt: skip
+    assert header.read(files.to_bytes(filled(tiny_backbone, replace(INFO, architecture="stable-diffusion-v1"), 1))).metadata[
+        "ss_base_model_version"
+    ] == "sd_v1"  # fmt: skip
+
+
+class _Target:
+    """A base model that has a target and nothing else."""
+
+    def __init__(self, of_noise: float, of_latents: float) -> None:
+        self.of_noise, self.of_latents = of_noise, of_latents
+
+    def encode_text(self, texts: list[str]) -> torch.Tensor:
+        return torch.zeros(len(texts), 1, 1)
+
+    def target(self, latents: torch.Tensor, noise: torch.Tensor, _t: torch.Tensor) -> torch.Tensor:
+        return self.of_noise * noise + self.of_latents * latents
+
+
+@pytest.mark.parametrize(("of_noise", "of_latents", "word"), [(1, 0, "epsilon"), (0.6, -0.8, "v"), (1, -1, ""), (0, 1, "")])
+def test_what_a_base_model_predicts_is_asked_of_its_target(of_noise: float, of_latents: float, word: str) -> None:
+    from dressform.workspace.labelling import prediction
+
+    assert prediction(_Target(of_noise, of_latents)) == word  # type: ignore[arg-type]
+
+
+def test_the_tiny_base_model_predicts_what_its_scheduler_says(tiny_base: Path, tiny_backbone) -> None:
+    from dressform.workspace.labelling import prediction
+
+    said = json.loads((tiny_base / "scheduler" / "scheduler_config.json").read_text())["prediction_type"]
+    assert prediction(tiny_backbone) == {"epsilon": "epsilon", "v_prediction": "v"}[said]
 
 
 @pytest.mark.recipe
@@ -136,5 +236,5 @@ def test_the_example_draws_her_with_diffusers_alone(tmp_path: Path, tiny_base: P
 def test_an_unknown_format_is_named() -> None:
     from dressform.workspace import exporting
 
-    with pytest.raises(BadInput, match="kohya, peft, joined, comfyui"):
+    with pytest.raises(BadInput, match="kohya, peft, joined, comfyui, charx"):
         exporting.form_of("zip")

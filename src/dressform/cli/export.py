@@ -20,15 +20,19 @@ def command(
     format: Annotated[
         str,
         typer.Option(
-            help="'kohya' (A1111, ComfyUI, diffusers), 'peft', 'joined' (her and the outfit in one file), or 'comfyui' (with a workflow)."
+            help="'kohya' (A1111, ComfyUI, diffusers), 'peft', 'joined' (her and the outfit in one file), 'comfyui' (with a workflow), "
+            "or 'charx' (everything in one file)."
         ),
     ] = "kohya",
+    license: Annotated[str, typer.Option(help="The licence to write into each adapter, such as CC-BY-NC-4.0.")] = "",
+    profile: Annotated[bool, typer.Option("--profile", help="Her name, about and boundaries too, in a charx.")] = False,
     to: Annotated[Path | None, typer.Option(help="The folder to write into (default: FOLDER/exports).")] = None,
 ) -> None:
     from dressform.workspace import exporting
 
     form = exporting.form_of(format)
     with opened(character) as workspace:
-        made = exporting.export(workspace, [n for n in outfit.split(",") if n], form, to or character / "exports", identity)
+        outfits = tuple(name for name in outfit.split(",") if name)
+        made = exporting.export(workspace, exporting.Wanted(outfits, form, identity, profile, license), to or character / "exports")
     for file in made:
         output.say(str(file))

@@ -6,60 +6,29 @@ Neutral pictures, and renders of the neutral layer, have no export.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from dressform.adapters import comfyui, files, peft_file
 from dressform.adapters.joined import joined
+from dressform.adapters.metadata import Card
 from dressform.adapters.stack import Adapter
+from dressform.adapters.widening import widened, widest
 from dressform.consent.gate import Grant
+from dressform.consent.profile import EMPTY
 from dressform.errors import BadInput
 from dressform.store import write_atomically
+from dressform.workspace import bundling, labelling
 from dressform.workspace.dressing import prompt_for
 from dressform.workspace.workspace import Workspace, asset_of
 
-Form = Literal["kohya", "peft", "joined", "comfyui"]
+Form = Literal["kohya", "peft", "joined", "comfyui", "charx"]
 Export = Grant[Literal["export:identity"]] | Grant[Literal["export:outfit"]]
-
-
-def export(workspace: Workspace, outfits: Sequence[str], form: Form, folder: Path, identity: bool = False) -> list[Path]:
-    """Write the adapters of these outfits (and her own, with ``identity``) into ``folder``; the files written.
-
-    "kohya" and "peft" are one file for each adapter. "joined" is one file for each outfit that holds the identity too,
-    and "comfyui" a workflow beside kohya files; both give the identity away. Raises Refused without consent, NotReady
-    before training, UnknownName for an outfit, BadInput where another file is in the way.
-    """
-    names = [workspace.outfit(name).name for name in outfits]
-    whole = identity or form in ("joined", "comfyui")
-    if not names and not identity:
-        raise BadInput("nothing to export: name outfits with --outfit, or her own adapter with --identity")
-    granted: dict[str | None, Export] = {name: workspace.gate.need("export:outfit", asset_of(name)) for name in names}
-    if whole:
-        granted[None] = workspace.gate.need("export:identity", asset_of(None))
-    adapters = {name: workspace.adapter(grant, name) for name, grant in granted.items()}
-    parts: list[_Part] = []
-    if form == "joined":
-        whole_looks = {name: _joined(workspace, adapters[None], adapters[name]) for name in names}
-        parts += [_Part(f"{a.info.name}.safetensors", files.to_bytes(a), (None, name)) for name, a in whole_looks.items()]
-        parts += [_Part(f"{a.info.name}.json", _card(workspace, name), (None, name)) for name, a in whole_looks.items()]
-    else:
-        write = peft_file.to_bytes if form == "peft" else files.to_bytes
-        parts += [_Part(f"{a.info.name}.safetensors", write(a), (name,)) for name, a in adapters.items()]
-    if form == "kohya":
-        parts += [_Part(f"{a.info.name}.json", _card(workspace, name), (name,)) for name, a in adapters.items()]
-    if form == "comfyui":
-        parts += [_Part(f"{adapters[n].info.name}.workflow.json", _workflow(workspace, adapters, n), (None, n)) for n in names]
-    return _written(workspace, granted, folder, parts)
-
-
-def form_of(word: str) -> Form:
-    """The word as a form of export. Raises BadInput."""
-    if word not in get_args(Form):
-        raise BadInput(f"format {word!r}: use {', '.join(get_args(Form))}")
-    return word  # type: ignore[return-value]
+Adapters = Mapping[str | None, Adapter]
+"""By outfit; None is her identity."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +38,99 @@ class _Part:
     name: str
     data: bytes
     holds: tuple[str | None, ...]
+
+
+class Write(Protocol):
+    """Writes an adapter as a file."""
+
+    def __call__(self, adapter: Adapter, *, card: Card) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to give away, and how.
+
+    ``identity`` is her own adapter; "joined", "comfyui" and "charx" give it away in any case. ``profile`` lets her name, the
+    text about her and her boundaries into a "charx". ``license`` is written into every adapter.
+    """
+
+    outfits: tuple[str, ...] = ()
+    form: Form = "kohya"
+    identity: bool = False
+    profile: bool = False
+    license: str = ""
+
+
+def export(workspace: Workspace, wanted: Wanted, folder: Path) -> list[Path]:
+    """Write the adapters of these outfits (and her own) into ``folder``; the files written.
+
+    "kohya" and "peft" are one file for each adapter. "joined" is one file for each outfit that holds the identity too,
+    "comfyui" a workflow beside kohya files, "charx" one file with everything. Raises Refused without consent, NotReady
+    before training, UnknownName for an outfit, BadInput where another file is in the way.
+    """
+    names = [workspace.outfit(name).name for name in wanted.outfits]
+    whole = wanted.identity or wanted.form in ("joined", "comfyui", "charx")
+    if not names and not wanted.identity and wanted.form != "charx":
+        raise BadInput("nothing to export: name outfits with --outfit, or her own adapter with --identity")
+    if wanted.profile and wanted.form != "charx":
+        raise BadInput("--profile goes with --format charx: no other file has a place for it")
+    granted: dict[str | None, Export] = {name: workspace.gate.need("export:outfit", asset_of(name)) for name in names}
+    if whole:
+        granted[None] = workspace.gate.need("export:identity", asset_of(None))
+    adapters = {name: workspace.adapter(grant, name) for name, grant in granted.items()}
+    return _written(workspace, granted, folder, _FORMS[wanted.form](workspace, wanted, adapters))
+
+
+def _kohya(workspace: Workspace, wanted: Wanted, adapters: Adapters) -> list[_Part]:
+    sheets = [_Part(f"{a.info.name}.json", _card(workspace, name), (name,)) for name, a in adapters.items()]
+    return [*_each(workspace, wanted, adapters, files.to_bytes), *sheets]
+
+
+def _peft(workspace: Workspace, wanted: Wanted, adapters: Adapters) -> list[_Part]:
+    return _each(workspace, wanted, adapters, peft_file.to_bytes)
+
+
+def _joined(workspace: Workspace, wanted: Wanted, adapters: Adapters) -> list[_Part]:
+    who, parts = adapters[None], []
+    for name in wanted.outfits:
+        both = [who, adapters[name]]
+        targets = widest(both)
+        layers = workspace.backbone.target_layers(targets)
+        words = f"{who.info.trigger}, {both[1].info.trigger}"
+        one = joined(f"{both[1].info.name}-joined", words, layers, [widened(a, targets, layers) for a in both], [1.0, 1.0])
+        data = files.to_bytes(one, card=labelling.card(workspace, name, wanted.license, joined=True))
+        parts += [_Part(f"{one.info.name}.safetensors", data, (None, name))]
+        parts += [_Part(f"{one.info.name}.json", _card(workspace, name), (None, name))]
+    return parts
+
+
+def _comfyui(workspace: Workspace, wanted: Wanted, adapters: Adapters) -> list[_Part]:
+    flows = [_Part(f"{adapters[n].info.name}.workflow.json", _workflow(workspace, adapters, n), (None, n)) for n in wanted.outfits]
+    return [*_each(workspace, wanted, adapters, files.to_bytes), *flows]
+
+
+def _charx(workspace: Workspace, wanted: Wanted, adapters: Adapters) -> list[_Part]:
+    inside = {p.name.removesuffix(".safetensors"): p.data for p in _each(workspace, wanted, adapters, files.to_bytes)}
+    her = workspace.character.name
+    bundle = bundling.charx(her, workspace.profile if wanted.profile else EMPTY, inside)
+    return [_Part(f"{her}.charx", bundle, tuple(adapters))]
+
+
+def _each(workspace: Workspace, wanted: Wanted, adapters: Adapters, write: Write) -> list[_Part]:
+    cards = {name: labelling.card(workspace, name, wanted.license) for name in adapters}
+    return [_Part(f"{a.info.name}.safetensors", write(a, card=cards[name]), (name,)) for name, a in adapters.items()]
+
+
+_FORMS: dict[Form, Callable[[Workspace, Wanted, Adapters], list[_Part]]] = {
+    "kohya": _kohya, "peft": _peft, "joined": _joined, "comfyui": _comfyui, "charx": _charx,
+}  # fmt: skip
+
+
+def form_of(word: str) -> Form:
+    """The word as a form of export. Raises BadInput."""
+    if word not in get_args(Form):
+        raise BadInput(f"format {word!r}: use {', '.join(get_args(Form))}")
+    return word  # type: ignore[return-value]
 
 
 def _written(workspace: Workspace, granted: Mapping[str | None, Export], folder: Path, parts: Sequence[_Part]) -> list[Path]:
@@ -84,12 +146,7 @@ def _written(workspace: Workspace, granted: Mapping[str | None, Export], folder:
     return [folder / part.name for part in parts]
 
 
-def _joined(workspace: Workspace, who: Adapter, worn: Adapter) -> Adapter:
-    layers = workspace.backbone.target_layers(worn.info.targets)
-    return joined(f"{worn.info.name}-joined", f"{who.info.trigger}, {worn.info.trigger}", layers, [who, worn], [1.0, 1.0])
-
-
-def _workflow(workspace: Workspace, adapters: Mapping[str | None, Adapter], outfit: str) -> bytes:
+def _workflow(workspace: Workspace, adapters: Adapters, outfit: str) -> bytes:
     base = workspace.backbone
     loras = [(f"{adapters[name].info.name}.safetensors", 1.0) for name in (None, outfit)]
     prompt = prompt_for(workspace, outfit, "front view, standing, white background")

@@ -1,0 +1,38 @@
+"""What an adapter says of itself when it leaves: ModelSpec's words, from what the workspace knows."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from dressform.adapters.metadata import Card
+from dressform.backbones.protocol import Backbone
+from dressform.errors import BadInput
+from dressform.workspace.workspace import Workspace
+
+_LICENSE = re.compile(r"[ -~]{0,100}")
+_MIDDLE = 500
+
+
+def card(workspace: Workspace, outfit: str | None, license: str, joined: bool = False) -> Card:
+    """The card of her identity (None), an outfit, or both ``joined``. Raises BadInput for a licence that is no short line."""
+    if not _LICENSE.fullmatch(license):
+        raise BadInput("--license: name it in a line of at most 100 ASCII characters, such as CC-BY-NC-4.0")
+    her = workspace.character.name
+    made_from = (her, f"{her}-{outfit}") if joined else (her,) if outfit is not None else ()
+    return Card(workspace.backbone.size_px, prediction(workspace.backbone), license, made_from)
+
+
+def prediction(backbone: Backbone) -> str:
+    """ "epsilon" or "v", ModelSpec's words for what the denoiser predicts; empty for anything else, such as a flow.
+
+    Asked of its target, by what that makes of noise alone and of latents alone.
+    """
+    device = backbone.encode_text([""]).device
+    one, none = torch.ones(1, 1, 1, 1, device=device), torch.zeros(1, 1, 1, 1, device=device)
+    t = torch.tensor([_MIDDLE], device=device)
+    of_noise, of_latents = backbone.target(none, one, t).item(), backbone.target(one, none, t).item()
+    if (of_noise, of_latents) == (1.0, 0.0):
+        return "epsilon"
+    return "v" if 0 < of_noise < 1 and abs(of_noise**2 + of_latents**2 - 1) < 1e-3 else ""
