@@ -23,12 +23,18 @@ def command(
     steps: Annotated[int, typer.Option(help="Sampling steps.")] = 20,
     guidance: Annotated[float, typer.Option(help="How closely to follow the prompt.")] = 1.5,
     scale: Annotated[float, typer.Option(help="Strength of the outfit; 1 is as trained.")] = 1.0,
+    infotext: Annotated[
+        bool, typer.Option("--infotext", help="Write into each picture how it was made, as A1111 reads it (needs consent to publish).")
+    ] = False,
 ) -> None:
     from dressform.dress.sampler import SampleConfig
     from dressform.workspace import dressing
 
-    outfits = [name for name in outfit.split(",") if name]
+    outfits = tuple(name for name in outfit.split(",") if name)
+    asked = dressing.Asked(outfits, prompt, count, seed, scale, wear, infotext)
     with opened(character) as workspace, output.bar("drawing") as bar:
-        looks = dressing.dress(workspace, outfits, prompt, count, seed, SampleConfig(steps, guidance), scale, bar, wear)
+        looks = dressing.dress(workspace, asked, SampleConfig(steps, guidance), bar)
+        if dressing.ignores_weights(workspace, prompt):
+            output.note("this base model weighs no words: the prompt was drawn without its brackets and numbers")
     for look in looks:
         output.say(look.path)

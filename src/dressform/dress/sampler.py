@@ -10,11 +10,12 @@ from torch import Tensor
 
 from dressform.adapters.stack import AdapterStack
 from dressform.backbones.protocol import Backbone
+from dressform.dress.weighting import encode
 
 
 @dataclass(frozen=True)
 class Row:
-    """One picture to draw: a prompt, a seed, and the scale of each adapter of the stack."""
+    """One picture to draw: a prompt (with A1111's weights where they are wanted), a seed, and the scale of each adapter of the stack."""
 
     prompt: str
     seed: int
@@ -54,7 +55,7 @@ def _draw_batch(backbone: Backbone, stack: AdapterStack, rows: Sequence[Row], co
     side = backbone.size_px // backbone.cell_px
     channels = int(backbone.denoiser.config["in_channels"])  # type: ignore[index]
     noise = torch.stack([torch.randn(channels, side, side, generator=torch.Generator().manual_seed(r.seed)) for r in rows])
-    text = backbone.encode_text(["" for _ in rows] + [r.prompt for r in rows])
+    text = encode(backbone, ["" for _ in rows] + [r.prompt for r in rows])
     scales = torch.tensor([r.scales for r in rows], dtype=torch.float32).view(len(rows), len(stack.adapters))
     noise, gates = noise.to(text.device), torch.cat([scales, scales]).to(text.device)
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from dressform.adapters import files
 from dressform.adapters.stack import AdapterStack
+from dressform.adapters.widening import widened, widest
 from dressform.consent.gate import NEUTRAL, Grant
 from dressform.consent.refusals import refuse_undressed, refuse_young
 from dressform.consent.scopes import Scope
+from dressform.dress import infotext
 from dressform.dress import lookbook as book
 from dressform.dress.garments import covering
+from dressform.dress.prompt_weights import plain, weighted
 from dressform.dress.sampler import Row, SampleConfig, draw
+from dressform.dress.weighting import Weighs
 from dressform.errors import BadInput, NotReady
 from dressform.records import Look
 from dressform.store import write_atomically
@@ -35,7 +42,9 @@ def agreed(workspace: Workspace, outfits: Sequence[str]) -> Grant[Literal["dress
 def wardrobe(workspace: Workspace, grant: Grant[Scope], outfits: Sequence[str]) -> AdapterStack:
     """The identity and these outfits as one stack: column 0 is the identity, column i + 1 outfit i."""
     adapters = [workspace.adapter(grant, None), *(workspace.adapter(grant, name) for name in outfits)]
-    return AdapterStack(workspace.backbone.target_layers(adapters[0].info.targets), adapters)
+    targets = widest(adapters)
+    layers = workspace.backbone.target_layers(targets)
+    return AdapterStack(layers, [widened(a, targets, layers) for a in adapters])
 
 
 def scales(outfits: Sequence[str], outfit: str | None, scale: float = 1.0) -> tuple[float, ...]:
@@ -51,35 +60,79 @@ def prompt_for(workspace: Workspace, outfit: str | None, text: str) -> str:
     return ", ".join([*words, text]) if text else ", ".join(words)
 
 
-def dress(
-    workspace: Workspace, outfits: Sequence[str], text: str, count: int, seed: int, config: SampleConfig, scale: float = 1.0,
-    on_pictures: OnPictures = lambda _done, _all: None, wear: str = "",
-) -> list[Look]:  # fmt: skip
-    """Draw ``count`` finished pictures of each outfit, and of the base model's own garment ``wear``, into ``looks/``.
+@dataclass(frozen=True)
+class Asked:
+    """What to draw: ``count`` pictures of each outfit, and of the base model's own garment ``wear``.
 
-    Raises Refused for a prompt that asks for less than dressed, UnknownName for an outfit, NotReady before training.
+    ``text`` says what else they show, with A1111's weights where they are wanted. ``scale`` is the strength of the outfit.
+    With ``infotext`` each picture says how it was made.
     """
-    refuse_undressed(f"{wear}, {text}")
-    refuse_young(f"{wear}, {text}")
-    if not outfits and not wear:
+
+    outfits: tuple[str, ...] = ()
+    text: str = ""
+    count: int = 1
+    seed: int = 0
+    scale: float = 1.0
+    wear: str = ""
+    infotext: bool = False
+
+
+def dress(
+    workspace: Workspace, asked: Asked, config: SampleConfig, on_pictures: OnPictures = lambda _done, _all: None
+) -> list[Look]:  # fmt: skip
+    """Draw finished pictures into ``looks/``.
+
+    Raises Refused for a prompt that asks for less than dressed, UnknownName for an outfit, NotReady before training. Infotext
+    tells others about her, so it needs the consent to publish.
+    """
+    wear, text = asked.wear, asked.text
+    for said in dict.fromkeys((text, plain(text))):  # weights must not part a word that is looked for
+        refuse_undressed(f"{wear}, {said}")
+        refuse_young(f"{wear}, {said}")
+    if not asked.outfits and not wear:
         raise BadInput('no outfit named: finished pictures are dressed; choose one with --outfit NAME, or --wear "green coat"')
-    names = [workspace.outfit(name).name for name in outfits]
+    names = [workspace.outfit(name).name for name in asked.outfits]
     worn: list[tuple[str, str | None, str]] = [(name, name, text) for name in names]
     if wear:
         worn.append((re.sub(r"[^a-z0-9]+", "-", covering(wear).lower()).strip("-")[:40], None, f"{wear}, {text}"))
-    rows = [Row(prompt_for(workspace, name, said), seed + i, scales(names, name, scale)) for _, name, said in worn for i in range(count)]
+    rows = [
+        Row(prompt_for(workspace, name, said), asked.seed + i, scales(names, name, asked.scale))
+        for _, name, said in worn
+        for i in range(asked.count)
+    ]
     grant = agreed(workspace, names)
+    if asked.infotext:
+        workspace.gate.need("publish", NEUTRAL, *map(asset_of, names))
     stack = wardrobe(workspace, grant, names)
+    told = [_infotext(workspace, stack, row, config) if asked.infotext else "" for row in rows]  # first: it may refuse a prompt
     with stack.attached():
         pictures = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
     looks, made, signer = [], [], credentials(workspace.store)
-    called = np.repeat([label for label, _, _ in worn], count).tolist()
-    for row, outfit, pixels in zip(rows, called, pictures.permute(0, 2, 3, 1).numpy(), strict=True):
+    called = np.repeat([label for label, _, _ in worn], asked.count).tolist()
+    for row, outfit, about, pixels in zip(rows, called, told, pictures.permute(0, 2, 3, 1).numpy(), strict=True):
         file = workspace.looks / f"{workspace.character.name}-{outfit}-{row.seed}.png"
-        made.append(finish(file, pixels, signer))
+        made.append(finish(file, pixels, signer, about))
         looks.append(Look(str(file), row.prompt, outfit, row.seed))
     workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], made)
     return looks
+
+
+def ignores_weights(workspace: Workspace, text: str) -> bool:
+    """True where the prompt weighs words and the base model draws them all alike."""
+    return weighted(text) and not isinstance(workspace.backbone, Weighs)
+
+
+def _infotext(workspace: Workspace, stack: AdapterStack, row: Row, config: SampleConfig) -> str:
+    """How a row is drawn, by the names and hashes that the exported adapters have."""
+    live = [(a, scale) for a, scale in zip(stack.adapters, row.scales, strict=True) if scale]
+    worn = tuple(infotext.Worn(a.info.name, scale, files.tensor_area_sha256(files.to_bytes(a))) for a, scale in live)
+    base = workspace.backbone
+    return infotext.text(
+        infotext.Made(
+            row.prompt, worn, config.steps, config.guidance, row.seed, base.size_px, base.size_px,
+            Path(workspace.character.base_model).stem, base.sha256,
+        )
+    )  # fmt: skip
 
 
 def lookbook(

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from dressform.dress import provenance
+from dressform.dress.infotext import KEY
 from dressform.dress.provenance import Credentials, Seen
 from dressform.errors import BadInput
 from dressform.pictures import intake
@@ -31,17 +33,24 @@ def credentials(store: Store) -> Credentials:
     return provenance.credentials_from(store.read(_PLACE))
 
 
-def finished(pixels: np.ndarray | Image.Image, signer: Credentials) -> bytes:
-    """Uint8 pixels [h, w, 3] as a signed PNG with nothing else in it."""
+def png(image: Image.Image, infotext: str = "") -> bytes:
+    """The pixels alone as a PNG, and with them how the picture was made, where that is given."""
+    about, out = PngInfo(), io.BytesIO()
+    if infotext:
+        about.add_text(KEY, infotext)
+    Image.fromarray(np.asarray(image.convert("RGB"))).save(out, "PNG", pnginfo=about)
+    return out.getvalue()
+
+
+def finished(pixels: np.ndarray | Image.Image, signer: Credentials, infotext: str = "") -> bytes:
+    """Uint8 pixels [h, w, 3] as a signed PNG with nothing else in it but the infotext, where that is given."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    out = io.BytesIO()
-    Image.fromarray(np.asarray(image.convert("RGB"))).save(out, "PNG")
-    return provenance.signed(out.getvalue(), signer)
+    return provenance.signed(png(image, infotext), signer)
 
 
-def finish(file: Path, pixels: np.ndarray | Image.Image, signer: Credentials) -> str:
+def finish(file: Path, pixels: np.ndarray | Image.Image, signer: Credentials, infotext: str = "") -> str:
     """Write the same into a file; its SHA-256 for the ledger."""
-    data = finished(pixels, signer)
+    data = finished(pixels, signer, infotext)
     write_atomically(file, data)
     return sha256(data).hexdigest()
 

@@ -1,0 +1,85 @@
+"""Prompt weights as A1111 writes them: ``(word:1.2)``, ``(word)``, ``[word]``, ``\\(`` for a bracket that is meant, and ``BREAK``.
+
+Facts: the web UI's wiki, "Attention/emphasis". A pair of round brackets multiplies by 1.1, a pair of square ones divides by
+1.1, a number after a colon at the end of round brackets replaces that; brackets nest. A bracket that is never closed reaches to
+the end; one that was never opened, and a colon elsewhere, are text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_STEP = 1.1
+_PIECE = re.compile(r"\\[\\()\[\]]|\\|[(\[\])]|[^\\()\[\]]+|.", re.DOTALL)
+_NUMBER = re.compile(r"(?s)(.*):\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*")
+_BREAK = re.compile(r"\s*\bBREAK\b\s*")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of a prompt and its weight; 1 is plain text."""
+
+    text: str
+    weight: float = 1.0
+
+
+Chunks = tuple[tuple[Span, ...], ...]
+"""A prompt between its BREAKs, each part as spans in order."""
+
+
+def parse(prompt: str) -> Chunks:
+    """The prompt as spans, one tuple of them for each part between BREAKs. Neighbours of the same weight are one span."""
+    pieces: list[tuple[str, float]] = []
+    open_: list[tuple[str, int]] = []
+    for piece in _PIECE.findall(prompt):
+        if piece in ("(", "["):
+            open_.append((piece, len(pieces)))
+        elif piece in (")", "]") and open_ and open_[-1][0] == ("(" if piece == ")" else "["):
+            _close(pieces, *open_.pop())
+        else:
+            pieces.append((piece[1:] if len(piece) == 2 and piece[0] == "\\" else piece, 1.0))
+    for bracket, since in reversed(open_):
+        _scale(pieces, since, _STEP if bracket == "(" else 1 / _STEP)
+    return _in_chunks(pieces)
+
+
+def plain(prompt: str) -> str:
+    """What the prompt says, without weights and BREAKs: for whoever must read it, and for a text encoder that knows no weights."""
+    return " ".join(text for chunk in parse(prompt) if (text := "".join(span.text for span in chunk)))
+
+
+def weighted(prompt: str) -> bool:
+    """True where the prompt is more than plain text."""
+    found = parse(prompt)
+    return len(found) > 1 or any(span.weight != 1 for chunk in found for span in chunk)
+
+
+def _close(pieces: list[tuple[str, float]], bracket: str, since: int) -> None:
+    if bracket == "(" and len(pieces) > since and (stated := _NUMBER.fullmatch(pieces[-1][0])):
+        pieces[-1] = (stated[1], pieces[-1][1])
+        _scale(pieces, since, float(stated[2]))
+    else:
+        _scale(pieces, since, _STEP if bracket == "(" else 1 / _STEP)
+
+
+def _scale(pieces: list[tuple[str, float]], since: int, by: float) -> None:
+    pieces[since:] = [(text, weight * by) for text, weight in pieces[since:]]
+
+
+def _in_chunks(pieces: list[tuple[str, float]]) -> Chunks:
+    chunks: list[list[Span]] = [[]]
+    for text, weight in pieces:
+        first, *more = _BREAK.split(text)
+        _append(chunks[-1], first, weight)
+        for part in more:
+            chunks.append([])
+            _append(chunks[-1], part, weight)
+    return tuple(tuple(chunk) for chunk in chunks)
+
+
+def _append(chunk: list[Span], text: str, weight: float) -> None:
+    if chunk and chunk[-1].weight == weight:
+        chunk[-1] = Span(chunk[-1].text + text, weight)
+    elif text:
+        chunk.append(Span(text, weight))
