@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("new", "add", "train", "dress", "lookbook", "measure", "export", "verify", "profile", "consent", "vault", "doctor", "demo")
+COMMANDS = (
+    "new", "add", "train", "dress", "lookbook", "measure", "export", "import", "verify", "profile", "consent", "vault", "doctor", "demo",
+)  # fmt: skip
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

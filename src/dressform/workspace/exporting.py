@@ -98,7 +98,7 @@ def _joined(workspace: Workspace, wanted: Wanted, adapters: Adapters) -> list[_P
         layers = workspace.backbone.target_layers(targets)
         words = f"{who.info.trigger}, {both[1].info.trigger}"
         one = joined(f"{both[1].info.name}-joined", words, layers, [widened(a, targets, layers) for a in both], [1.0, 1.0])
-        data = files.to_bytes(one, card=labelling.card(workspace, name, wanted.license, joined=True))
+        data = files.to_bytes(one, card=labelling.card(workspace, wanted.license, tuple(a.info.name for a in both)))
         parts += [_Part(f"{one.info.name}.safetensors", data, (None, name))]
         parts += [_Part(f"{one.info.name}.json", _card(workspace, name), (None, name))]
     return parts
@@ -117,8 +117,13 @@ def _charx(workspace: Workspace, wanted: Wanted, adapters: Adapters) -> list[_Pa
 
 
 def _each(workspace: Workspace, wanted: Wanted, adapters: Adapters, write: Write) -> list[_Part]:
-    cards = {name: labelling.card(workspace, name, wanted.license) for name in adapters}
-    return [_Part(f"{a.info.name}.safetensors", write(a, card=cards[name]), (name,)) for name, a in adapters.items()]
+    """One file for each. An outfit names the identity that it was trained on."""
+    parts = []
+    for name, adapter in adapters.items():
+        stands_on = (workspace.character.name,) if adapter.info.identity_sha256 else ()
+        data = write(adapter, card=labelling.card(workspace, wanted.license, stands_on))
+        parts.append(_Part(f"{adapter.info.name}.safetensors", data, (name,)))
+    return parts
 
 
 _FORMS: dict[Form, Callable[[Workspace, Wanted, Adapters], list[_Part]]] = {

@@ -15,12 +15,10 @@ _LICENSE = re.compile(r"[ -~]{0,100}")
 _MIDDLE = 500
 
 
-def card(workspace: Workspace, outfit: str | None, license: str, joined: bool = False) -> Card:
-    """The card of her identity (None), an outfit, or both ``joined``. Raises BadInput for a licence that is no short line."""
+def card(workspace: Workspace, license: str, made_from: tuple[str, ...] = ()) -> Card:
+    """The card of an adapter. Raises BadInput for a licence that is no short line."""
     if not _LICENSE.fullmatch(license):
         raise BadInput("--license: name it in a line of at most 100 ASCII characters, such as CC-BY-NC-4.0")
-    her = workspace.character.name
-    made_from = (her, f"{her}-{outfit}") if joined else (her,) if outfit is not None else ()
     return Card(workspace.backbone.size_px, prediction(workspace.backbone), license, made_from)
 
 

@@ -65,9 +65,9 @@ def measure(
 
     Raises NotReady before training, Refused without consent.
     """
-    names = workspace.trained()
+    names = [name for name in workspace.trained() if workspace.pictures(name)]
     if not names:
-        raise NotReady("no outfit is trained yet: run dressform train")
+        raise NotReady("no outfit is trained yet: run dressform train; an imported one is measured once pictures of it are added")
     grant = workspace.gate.need("measure", asset_of(None), *map(asset_of, names))
     reader = reading.load()
     truth = _truth(workspace, reader, names)

@@ -16,6 +16,7 @@ import torch
 
 from dressform.adapters import files
 from dressform.adapters.stack import Adapter, AdapterStack
+from dressform.adapters.widening import widened, widest
 from dressform.consent.gate import Grant
 from dressform.consent.scopes import Scope
 from dressform.dress.sampler import Row, SampleConfig, draw
@@ -104,6 +105,8 @@ def _train_identity(
     workspace: Workspace, grant: Grant[Literal["train:identity"]], pictures: list[Picture], stage: Stage, made: list[str]
 ) -> Adapter:
     name, config = workspace.adapter_name(None), stage.config
+    if not stage.restart and workspace.imported(None):
+        return workspace.adapter(grant, None)
     neutral = all(p.outfit is None for p in pictures)
     data = _training_set(workspace, pictures) if neutral else _dressed_set(workspace, pictures)
     objective = plain if neutral else identity_from_dressed(config.anchor)
@@ -118,9 +121,12 @@ def _train_identity(
 
 
 def _train_outfits(workspace: Workspace, who: Adapter, stage: Stage, made: list[str]) -> None:
-    identity_sha, config = workspace.adapter_sha256(None), stage.config
+    identity_sha, config = workspace.adapter_sha256(None), replace(stage.config, targets=widest([who], stage.config.targets))
+    stage, who = replace(stage, config=config), widened(who, config.targets, workspace.backbone.target_layers(config.targets))
     jobs, marks = [], {}
     for outfit in workspace.character.outfits:
+        if workspace.imported(outfit.name) and not (stage.restart and workspace.pictures(outfit.name)):
+            continue
         data = _training_set(workspace, workspace.pictures(outfit.name))
         mark = checkpoint.fingerprint(config, workspace.backbone.sha256, identity_sha, [data])
         if stage.restart or not _is_done(workspace, workspace.adapter_name(outfit.name), mark):

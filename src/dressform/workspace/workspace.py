@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dressform.backbones.protocol import Backbone
 
 IDENTITY = "identity"
+IMPORTED = b"imported"
 _HEAD, _OWNER, _PROFILE = "consent/head", "consent/owner", "consent/profile"
 
 
@@ -171,6 +172,11 @@ class Workspace:
     def adapter_name(self, outfit: str | None) -> str:
         """Where the identity adapter, or an outfit's, lies in the store."""
         return f"adapters/{IDENTITY if outfit is None else 'outfit-' + outfit}.safetensors"
+
+    def imported(self, outfit: str | None) -> bool:
+        """True for an adapter that was made elsewhere; training leaves it alone. Its mark says so."""
+        mark = f"{self.adapter_name(outfit)}.mark"
+        return mark in self.store and self.store.read(mark) == IMPORTED
 
     def trained(self) -> list[str]:
         """Names of the outfits that have an adapter."""

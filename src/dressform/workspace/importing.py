@@ -1,0 +1,199 @@
+"""The action ``import``: an adapter made elsewhere becomes her identity, or an outfit of hers, where her owner agreed to it.
+
+It stands where a training would have put one, so it needs what that training needs: ``train:identity`` or ``train:outfit``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from dressform.adapters import files, foreign, header, projection
+from dressform.adapters.foreign import Foreign
+from dressform.adapters.stack import Adapter
+from dressform.consent.gate import Grant
+from dressform.consent.refusals import refuse_young, refuse_young_throughout
+from dressform.errors import BadInput, Mismatch, Refused
+from dressform.records import AdapterInfo, Outfit, checked_name
+from dressform.store import read_at_most
+from dressform.workspace import character_file
+from dressform.workspace.workspace import IMPORTED, Workspace, asset_of
+
+Take = Grant[Literal["train:identity"]] | Grant[Literal["train:outfit"]]
+_SETTINGS_LIMIT_BYTES = 1 << 20
+_TEXTS = ("ss_output_name", "ss_training_comment", "ss_tag_frequency")
+_TEXTS_OF_MODELSPEC = ("title", "description", "trigger_phrase", "tags", "usage_hint")
+_BASE_HASHES = ("dressform.base_model_sha256", "ss_new_sd_model_hash", "ss_sd_model_hash")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to take, and as what: ``outfit`` is None for her identity.
+
+    ``trigger`` is the word that calls a new outfit (None: the file's own where it is one word, else the usual one); ``mu``
+    is the strength of soft projection against her identity, 0 for none.
+    """
+
+    file: Path
+    outfit: str | None = None
+    trigger: str | None = None
+    mu: float = 0.0
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of it. ``trigger`` calls it, ``its_word`` is what the file names (empty: nothing).
+
+    ``left_out`` counts modules of text encoders. ``overlap`` is the share of an outfit's change that acts on what her identity
+    reads, before and after projection; None where there is no identity to hold it against.
+    """
+
+    name: str
+    ranks: tuple[int, ...]
+    layers: int
+    left_out: Mapping[str, int]
+    trigger: str
+    its_word: str
+    overlap: tuple[float, float] | None = None
+
+
+def take(workspace: Workspace, asked: Asked) -> Taken:
+    """Take a foreign adapter file in, sealed, with its line in the ledger. It replaces an adapter that was there.
+
+    Raises Refused without consent or for what its texts say, BadInput or Mismatch for a file that does not fit (then nothing
+    is changed), NotReady where projection is asked for and there is no identity.
+    """
+    _check(asked)
+    grant = _agreed(workspace, asked.outfit)
+    data = read_at_most(asked.file, foreign.FILE_LIMIT_BYTES)
+    said, digest = header.read(data).metadata, sha256(data).hexdigest()
+    if digest in workspace.quarantined():
+        raise Refused(f"{asked.file.name}: it comes from pictures whose consent was revoked; it is not taken back in")
+    _refuse_texts(said)
+    _refuse_other_base(said, workspace.backbone.sha256)
+    targets, layers, found = _read(workspace, data, asked.file)
+    its_word = said.get("modelspec.trigger_phrase", "").strip()
+    trigger = _trigger(workspace, asked, its_word)
+    name = workspace.character.name + (f"-{asked.outfit}" if asked.outfit else "")
+    info = AdapterInfo(
+        "outfit" if asked.outfit else "identity", name, trigger, 1, 1.0, targets, workspace.backbone.sha256,
+        architecture=workspace.backbone.architecture, origin_sha256=digest, origin_base=_stated_base(said),
+    )  # fmt: skip
+    adapter, overlap = foreign.to_adapter(found, info, layers), None
+    if asked.outfit is not None:
+        overlap = _beside_her(workspace, grant, adapter, said.get("dressform.identity_sha256", ""), asked.mu)
+    exact16 = found.exact16 and found.scaling is not None and not asked.mu
+    _keep(workspace, grant, asked.outfit, adapter, torch.float16 if exact16 else torch.float32)
+    if asked.outfit is not None and workspace.character.outfit(asked.outfit) is None:
+        known = (*workspace.character.outfits, Outfit(asked.outfit, trigger))
+        workspace.character = replace(workspace.character, outfits=known)
+        character_file.write(workspace.root, workspace.character)
+    return Taken(name, found.ranks, len(found.matrices), found.left_out, trigger, its_word, overlap)
+
+
+def _agreed(workspace: Workspace, outfit: str | None) -> Take:
+    if outfit is None:
+        return workspace.gate.need("train:identity", asset_of(None))
+    return workspace.gate.need("train:outfit", asset_of(None), asset_of(outfit))
+
+
+def _check(asked: Asked) -> None:
+    if asked.outfit is not None:
+        refuse_young(checked_name("outfit", asked.outfit))
+    if asked.trigger is not None:
+        refuse_young(checked_name("trigger word", asked.trigger))
+    if not 0 <= asked.mu < 1e6 or (asked.mu and asked.outfit is None):
+        raise BadInput(f"--project {asked.mu}: a strength from 0 up, and for an outfit only")
+
+
+def _beside_her(workspace: Workspace, grant: Take, outfit: Adapter, stated: str, mu: float) -> tuple[float, float] | None:
+    """Project an outfit against her identity, in place; their overlap before and after.
+
+    None where there is no identity, or the outfit was trained on it: ``stated`` is the identity that the file names. What stands
+    on her identity, by training or by projection, has its hash in ``info``.
+    """
+    if workspace.adapter_name(None) not in workspace.store and not mu:
+        return None
+    who = workspace.adapter(grant, None)
+    identity_sha = workspace.adapter_sha256(None)
+    if mu or stated == identity_sha:
+        outfit.info = replace(outfit.info, identity_sha256=identity_sha)
+    if not mu and stated == identity_sha:
+        return None
+    before = projection.overlap(outfit, who)
+    if mu:
+        projection.project(outfit, who, mu)
+    return before, projection.overlap(outfit, who)
+
+
+def _read(workspace: Workspace, data: bytes, file: Path) -> tuple[str, Mapping[str, nn.Module], Foreign]:
+    """(targets, their layers, what the file has for them): "attention" where that is all it acts on."""
+    backbone = workspace.backbone
+    every = backbone.target_layers("all")
+    beyond = {n for n, m in backbone.denoiser.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)} - every.keys()
+    beside = file.with_name("adapter_config.json")
+    settings = read_at_most(beside, _SETTINGS_LIMIT_BYTES) if file.name == "adapter_model.safetensors" and beside.is_file() else None
+    found = foreign.read(data, backbone.architecture, every, beyond, settings)
+    attention = backbone.target_layers("attention")
+    if found.matrices.keys() <= attention.keys():
+        return "attention", attention, found
+    return "all", every, found
+
+
+def _trigger(workspace: Workspace, asked: Asked, its_word: str) -> str:
+    """The word that calls it. A name that is known already keeps its own."""
+    her = workspace.character
+    known = None if asked.outfit is None else her.outfit(asked.outfit)
+    word = her.trigger if asked.outfit is None else known.trigger if known else None
+    if word is not None:
+        if asked.trigger not in (None, word):
+            raise BadInput(f"--trigger {asked.trigger}: it is called by {word!r} already; leave it out, or choose another outfit name")
+        return word
+    one_word = its_word if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", its_word) else None
+    return asked.trigger or one_word or f"{her.trigger}_{asked.outfit}"
+
+
+def _refuse_texts(said: Mapping[str, str]) -> None:
+    """Raises Refused where the file says that it was trained on someone under age, or on a real person."""
+    for name in (*_TEXTS, *(f"modelspec.{n}" for n in _TEXTS_OF_MODELSPEC)):
+        refuse_young_throughout(said.get(name, ""))
+
+
+def _refuse_other_base(said: Mapping[str, str], ours: str) -> None:
+    """Only our own files name a base model by the hash that we know it by."""
+    stated = said.get("dressform.base_model_sha256", ours)
+    if stated != ours:
+        raise Mismatch(f"it was trained on base model {stated[:12]!r}, this character uses {ours[:12]}: use an adapter made for that one")
+
+
+def _stated_base(said: Mapping[str, str]) -> str:
+    """The hash of its base model as the file states it; empty where it states none, or no hash."""
+    stated = (said[name].removeprefix("0x") for name in _BASE_HASHES if name in said)
+    return next((hash for hash in stated if re.fullmatch(r"[0-9a-fA-F]{8,64}", hash)), "")
+
+
+def _keep(workspace: Workspace, grant: Take, outfit: str | None, adapter: Adapter, dtype: torch.dtype) -> None:
+    data = files.to_bytes(adapter, dtype)
+    inputs = [adapter.info.origin_sha256, *([adapter.info.identity_sha256] if adapter.info.identity_sha256 else [])]
+    workspace.record(grant, inputs, [sha256(data).hexdigest()])  # first, so that no adapter is without its line
+    name = workspace.adapter_name(outfit)
+    workspace.store.write(name, data)
+    workspace.store.write(f"{name}.mark", IMPORTED)
+
+
+def wanted(kind: str, outfit: str) -> str | None:
+    """What ``--as`` and ``--outfit`` say together: None for her identity, else the outfit's name. Raises BadInput."""
+    if kind not in ("identity", "outfit"):
+        raise BadInput(f"--as {kind}: use identity or outfit")
+    if kind == "identity" and outfit:
+        raise BadInput("--outfit goes with --as outfit")
+    if kind == "outfit" and not outfit:
+        raise BadInput("--as outfit needs the outfit's name: --outfit NAME")
+    return outfit or None
