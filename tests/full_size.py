@@ -17,7 +17,7 @@ SDXL = {
     "addition_embed_type": "text_time", "addition_time_embed_dim": 256, "projection_class_embeddings_input_dim": 2816,
     "use_linear_projection": True,
 }  # fmt: skip
-_IN_RESNETS = ("conv1", "conv2", "conv_shortcut", "time_emb_proj")
+IN_RESNETS = ("conv1", "conv2", "conv_shortcut", "time_emb_proj")
 
 
 @cache
@@ -45,7 +45,7 @@ def attention(which: str) -> dict[str, nn.Module]:
 def everything(which: str) -> dict[str, nn.Module]:
     """These, and the convolutions of LoCon."""
     sampling = (".downsamplers.", ".upsamplers.")
-    more = {n: m for n, m in matrices(unet(which)).items() if n.endswith(_IN_RESNETS) or any(s in n for s in sampling)}
+    more = {n: m for n, m in matrices(unet(which)).items() if n.endswith(IN_RESNETS) or any(s in n for s in sampling)}
     return attention(which) | more
 
 

@@ -186,6 +186,15 @@ def test_a_layer_that_adapters_do_not_reach_here_is_no_other_base_model() -> Non
         read(data, SD1, LAYERS, beyond={"conv_in"})
 
 
+def test_one_layer_of_an_enormous_rank_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = save(kohya({Q: 2, CONV: 40}, {}))
+    read(data, SD1, LAYERS)
+    sides = sum(len(m.weight) + m.weight[0].numel() for m in LAYERS.values())  # type: ignore[arg-type, index, operator, union-attr]
+    monkeypatch.setattr(foreign, "FILE_LIMIT_BYTES", 4 * 40 * sides - 1)
+    with pytest.raises(BadInput, match="rank 40"):
+        read(data, SD1, LAYERS)
+
+
 @pytest.mark.parametrize("model", ["sd1", "sdxl"])
 def test_what_we_write_is_read_back_over_a_whole_base_model_and_its_header_is_short(model: str) -> None:
     from dressform.adapters import files, peft_file

@@ -26,6 +26,7 @@ from dressform.errors import BadInput, Mismatch
 from dressform.records import AdapterInfo
 
 FILE_LIMIT_BYTES = 4 << 30
+"""Bytes of a file, and of the adapter in float32 that is made of it."""
 _ROLES = {
     ".lora_down.weight": "down", ".lora_up.weight": "up", ".lora_mid.weight": "mid", ".alpha": "alpha",
     ".lora_A.weight": "down", ".lora_B.weight": "up", ".lora_A.default.weight": "down", ".lora_B.default.weight": "up",
@@ -101,6 +102,7 @@ def read(
             raise BadInput(f"layer {layer} stands in the file twice, under two names; export it again")
         _fit(layer, module, described.shapes, layers[layer])
         by_layer[layer] = module
+    _refuse_bomb(by_layer, layers)
     stated = peft_file.stated_scalings(described.metadata, settings, family.component, {n: m.rank for n, m in by_layer.items()})
     return _matrices(data, by_layer, left_out, stated, layers)
 
@@ -195,6 +197,17 @@ def _fit(layer: str, module: _Module, shapes: Mapping[str, tuple[int, ...]], tar
     if "alpha" in module.tensors and math.prod(shapes[module.tensors["alpha"]]) != 1:
         raise BadInput(f"{layer}: alpha is not one number; export it again")
     module.rank = rank
+
+
+def _refuse_bomb(by_layer: Mapping[str, _Module], layers: Mapping[str, nn.Module]) -> None:
+    """One layer of an enormous rank would have every other one padded to it."""
+    rank = max(module.rank for module in by_layer.values())
+    sides = 0
+    for layer in layers.values():
+        assert isinstance(layer.weight, Tensor)
+        sides += len(layer.weight) + math.prod(layer.weight.shape[1:])
+    if 4 * rank * sides > FILE_LIMIT_BYTES:
+        raise BadInput(f"rank {rank} in {len(layers)} layers is more than {FILE_LIMIT_BYTES >> 30} GiB; use an adapter of a smaller rank")
 
 
 def _flat(shape: tuple[int, ...]) -> tuple[int, ...]:
