@@ -82,12 +82,29 @@ def test_no_adapter_at_all_changes_nothing() -> None:
         assert torch.equal(on["a.to_q"](x), before)
 
 
-def test_a_closed_gate_gives_exactly_no_gradient() -> None:
+@pytest.mark.parametrize("layer", ["a.to_q", "b.conv1"])
+def test_a_closed_gate_gives_exactly_no_gradient(layer: str) -> None:
     on = layers()
-    one, two = filled(INFO, on, 1), filled(INFO, on, 2)
-    with AdapterStack(on, [one, two]).attached() as stack, stack.active(torch.tensor([[1.0, 0.0]])):
-        on["a.to_q"](torch.randn(1, 4, 6)).square().sum().backward()
-    assert one.up[0].grad.abs().sum() > 0 and two.up[0].grad.abs().sum() == 0 and two.down[0].grad.abs().sum() == 0
+    one, two, three = (filled(INFO, on, seed) for seed in (1, 2, 3))
+    i, x = list(on).index(layer), {"a.to_q": torch.randn(2, 4, 6), "b.conv1": torch.randn(2, 4, 8, 8)}[layer]
+    with AdapterStack(on, [one, two, three]).attached() as stack, stack.active(torch.tensor([[1.0, 0.0, 0.0], [0.5, 1.0, 0.0]])):
+        on[layer](x)[0].square().sum().backward()
+    assert one.up[i].grad.abs().sum() > 0 and two.up[i].grad.abs().sum() == 0 and two.down[i].grad.abs().sum() == 0
+    assert three.up[i].grad is None
+
+
+def test_a_row_is_the_same_whatever_stands_beside_it() -> None:
+    on = layers()
+    adapters = [filled(INFO, on, 1), filled(replace(INFO, rank=2), on, 2), filled(replace(INFO, alpha=1.0), on, 3)]
+    gates = torch.tensor([[1.0, 0, 0.7], [1.0, 0, 0.7], [0, 0, 0], [0, 0, 0], [0, 0.5, 0], [0, 0.5, 0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+    inputs = {"a.to_q": torch.randn(8, 3, 6), "b.conv1": torch.randn(8, 4, 8, 8)}
+    with AdapterStack(on, adapters).attached() as stack:
+        for name, x in inputs.items():
+            with stack.active(gates):
+                together = on[name](x)
+            for row in range(len(gates)):
+                with stack.active(gates[row : row + 1]):
+                    torch.testing.assert_close(on[name](x[row : row + 1]), together[row : row + 1])
 
 
 def test_a_file_gives_back_the_adapter_alpha_unlike_rank() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 COMMANDS = (
-    "new", "add", "train", "dress", "lookbook", "measure", "export", "import", "verify", "profile", "consent", "vault", "doctor", "demo",
+    "new", "add", "plan", "train", "dress", "lookbook", "measure", "export", "import", "verify", "profile", "consent", "vault",
+    "doctor", "demo",
 )  # fmt: skip
 
 
@@ -70,9 +71,17 @@ def test_the_journey_on_a_tiny_base_model(tmp_path: Path, tiny_base: Path, dolls
     assert added.returncode == 0 and "took 3 of 4" in added.stdout and "broken.png: not a PNG" in added.stderr
     assert "already here" in run("add", "aoi", dolls / "dress", "--outfit", "dress", cwd=tmp_path).stderr
     refused(run("dress", "aoi", "--outfit", "dress", cwd=tmp_path), "not trained yet")
+    planned = run("plan", "aoi", "--steps", "2", cwd=tmp_path)
+    assert planned.returncode == 0 and "outfits: dress, 2 steps, 3 pictures" in planned.stdout, planned.stderr
+    assert "in all: the identity, then 1 outfit in one pass" in planned.stdout and "trained already" not in planned.stdout
+    refused(run("plan", "aoi", "--until", "bored", cwd=tmp_path), "'steps' or 'converged'")
+    refused(run("plan", "aoi", "--memory", "0.1", cwd=tmp_path), "one picture at a time", "--memory")
     trained = run("train", "aoi", "--steps", "2", cwd=tmp_path)
     assert trained.returncode == 0 and "trained identity, dress" in trained.stdout, trained.stderr
+    assert "plan: the identity, then 1 outfit in one pass" in trained.stderr
+    assert len((tmp_path / "aoi" / "reports" / "train" / "steps.jsonl").read_text().splitlines()) == 4
     assert "nothing to do" in run("train", "aoi", "--steps", "2", cwd=tmp_path).stdout
+    assert "trained already: identity, dress" in run("plan", "aoi", "--steps", "2", cwd=tmp_path).stdout
     looks = run("dress", "aoi", "side view", "--outfit", "dress", "-n", "2", "--steps", "2", cwd=tmp_path)
     assert looks.returncode == 0 and all((tmp_path / line).is_file() for line in looks.stdout.split()), looks.stderr
     assert len(looks.stdout.split()) == 2

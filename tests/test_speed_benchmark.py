@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.speed import generation, training
-from benchmarks.speed.timing import ratio, turns
+from benchmarks.speed.timing import Turns, ratio
 from dressform import backbones
 from dressform.train.config import TrainConfig
 from tests import tiny
@@ -23,15 +23,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_comparison_gives_a_ratio(folder: Path) -> None:
     base = backbones.load(folder)
-    found = training.against_one_after_another(base, CONFIG, (1, 2), 1)
-    found |= training.over_the_floor(base, CONFIG, 2, 1)
-    found |= training.against_peft(base, CONFIG, 2, 1)
-    found |= generation.lookbooks(base, folder, CONFIG, outfits=2, views=2, steps=2, repeats=1)
+    found = training.against_one_after_another(base, CONFIG, (1, 2), Turns(1))
+    found |= training.over_the_floor(base, CONFIG, 2, Turns(1))
+    found |= training.against_peft(base, CONFIG, 2, Turns(1))
+    found |= generation.lookbooks(base, folder, CONFIG, outfits=2, views=2, steps=2, turns=Turns(1))
     assert len(found) == 8 and all(f.value > 0 and f.n == 1 for f in found.values())
 
 
 def test_a_ratio_pairs_the_turns() -> None:
     calls: list[str] = []
-    seconds = turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2)
+    seconds = Turns(2).seconds({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")})
     assert len(seconds["a"]) == 2 and "".join(calls) == "baabba"
     assert (ratio([1, 2, 6], [2, 2, 2]).value, ratio([4], [1], per_ours=2).value) == (1, 2)

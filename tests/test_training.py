@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from dressform.adapters.stack import Adapter
-from dressform.errors import BadInput
+from dressform.errors import BadInput, NotReady
 from dressform.records import AdapterInfo
 from dressform.train import checkpoint
 from dressform.train.config import TrainConfig
-from dressform.train.data import TrainingSet, encode, garment_cells, rows_at, time_of
+from dressform.train.data import TrainingSet, apart, encode, garment_cells, held_out_rows, rows_at, time_of
+from dressform.train.events import StepDone
+from dressform.train.learner import Learner
 from dressform.train.loop import Job, Saved, train
 from dressform.train.objective import area_mean
 from dressform.train.objectives.dressed import identity_from_dressed, masked_identity_loss
@@ -25,12 +29,12 @@ def in_float32(tiny_backbone, monkeypatch: pytest.MonkeyPatch):
     return tiny_backbone
 
 
-def pictures(backbone, seed: int) -> TrainingSet:
+def pictures(backbone, seed: int, count: int = 3) -> TrainingSet:
     generator = torch.Generator().manual_seed(seed)
-    stack = torch.randint(0, 255, (3, 3, 32, 32), generator=generator, dtype=torch.uint8)
-    masks = torch.zeros(3, 32, 32, dtype=torch.bool)
+    stack = torch.randint(0, 255, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    masks = torch.zeros(count, 32, 32, dtype=torch.bool)
     masks[:, 8:16, 8:16] = True
-    return encode(backbone, tuple(f"{seed}-{i}" for i in range(3)), stack, [f"word{seed}, front view"] * 3, masks)
+    return encode(backbone, tuple(f"{seed}-{i}" for i in range(count)), stack, [f"word{seed}, front view"] * count, masks)
 
 
 def adapter(backbone, name: str, seed: int) -> Adapter:
@@ -99,9 +103,7 @@ def test_masks_are_brought_to_latent_cells_and_dilated_by_one() -> None:
 def test_a_wardrobe_trained_together_is_the_wardrobe_trained_one_by_one(in_float32) -> None:
     backbone = in_float32
     sets = [pictures(backbone, seed) for seed in (1, 2, 3)]
-    frozen = adapter(backbone, "who", 9)
-    for up in frozen.up:
-        up.data.normal_(generator=torch.Generator().manual_seed(9)).mul_(0.1)
+    frozen = who_of(backbone)
     together = [adapter(backbone, f"o{i}", i) for i in range(3)]
     alone = [adapter(backbone, f"o{i}", i) for i in range(3)]
     before = values(frozen)
@@ -119,35 +121,144 @@ def test_a_wardrobe_trained_together_is_the_wardrobe_trained_one_by_one(in_float
     assert torch.equal(values(frozen), before), "training an outfit changed the identity"
 
 
-def test_a_stopped_training_goes_on_exactly(in_float32) -> None:
-    backbone = in_float32
-    data = pictures(backbone, 1)
-    whole, broken = adapter(backbone, "w", 1), adapter(backbone, "w", 1)
-    train(backbone, [Job(whole, data)], plain, CONFIG)
-    kept: list[bytes] = []
-    saved = Saved(lambda: kept[-1] if kept else None, kept.append, checkpoint.fingerprint(CONFIG, "", "", [data]))
+def who_of(backbone) -> Adapter:
+    frozen = adapter(backbone, "who", 9)
+    for up in frozen.up:
+        up.data.normal_(generator=torch.Generator().manual_seed(9)).mul_(0.1)
+    return frozen
 
-    def stop(event) -> None:
-        if event.step == 3 and len(kept) == 0:
+
+def trained(backbone, config: TrainConfig = CONFIG, steps: tuple[int | None, ...] = (None, None), only: int | None = None):
+    """Two outfits (or one of them) on the identity: their adapters, and the losses of each by name."""
+    losses: dict[str, list[float]] = {}
+
+    def on_step(event: StepDone) -> None:
+        for name, loss in event.losses.items():
+            losses.setdefault(name, []).append(loss)
+
+    jobs = [Job(adapter(backbone, f"o{i}", i), pictures(backbone, i + 1, 5), own) for i, own in enumerate(steps) if only in (None, i)]
+    train(backbone, jobs, outfit_on_identity(1.0), config, who_of(backbone), on_step=on_step)
+    return [job.adapter for job in jobs], losses
+
+
+def same(some, others) -> None:
+    for one, other in zip(some[0], others[0], strict=True):
+        torch.testing.assert_close(values(one), values(other), rtol=1e-4, atol=1e-5)
+    assert some[1].keys() == others[1].keys()
+    for name, losses in some[1].items():
+        assert losses == pytest.approx(others[1][name], rel=1e-5)
+
+
+def test_an_adapter_with_fewer_steps_leaves_the_batch_and_nobody_notices(in_float32) -> None:
+    together = trained(in_float32, steps=(3, 7))
+    assert {name: len(losses) for name, losses in together[1].items()} == {"o0": 3, "o1": 7}
+    assert [a.info.steps for a in together[0]] == [3, 7]
+    for i in range(2):
+        same(([together[0][i]], {f"o{i}": together[1][f"o{i}"]}), trained(in_float32, steps=(3, 7), only=i))
+
+
+def test_micro_steps_add_up_to_the_step(in_float32) -> None:
+    whole = trained(in_float32, replace(CONFIG, rows=3))
+    for micro_rows in (1, 2):
+        same(whole, trained(in_float32, replace(CONFIG, rows=3, micro_rows=micro_rows)))
+
+
+def test_recomputing_gives_the_same_adapters_and_leaves_the_denoiser_as_it_was(in_float32) -> None:
+    whole = trained(in_float32)
+    seen: list[bool] = []
+    block = next(m for m in in_float32.denoiser.modules() if hasattr(m, "gradient_checkpointing"))
+    hook = block.register_forward_hook(lambda module, _in, _out: seen.append(module.gradient_checkpointing))
+    same(whole, trained(in_float32, replace(CONFIG, recompute=True)))
+    hook.remove()
+    assert all(seen) and seen and not block.gradient_checkpointing
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # the compiler's own look at a tensor
+def test_a_compiled_denoiser_with_the_stack_attached_learns_the_same(in_float32, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(CONFIG, steps=2)
+    plainly = trained(in_float32, config)
+    torch.compiler.reset()
+    monkeypatch.setattr(in_float32, "denoiser", torch.compile(in_float32.denoiser, backend="eager"))
+    same(plainly, trained(in_float32, config))
+    torch.compiler.reset()
+
+
+CONVERGE = replace(CONFIG, steps=40, until="converged", floor_steps=4, check_steps=2, learning_rate=1e-3)
+
+
+def test_until_converged_each_adapter_ends_by_itself(in_float32) -> None:
+    together = trained(in_float32, CONVERGE)
+    lengths = {name: len(losses) for name, losses in together[1].items()}
+    assert all(10 < n <= 40 for n in lengths.values()) and [a.info.steps for a in together[0]] == list(lengths.values())
+    for i in range(2):
+        same(([together[0][i]], {f"o{i}": together[1][f"o{i}"]}), trained(in_float32, CONVERGE, only=i))
+
+
+def test_what_is_held_out_is_never_learned_from(in_float32) -> None:
+    data = pictures(in_float32, 1, 25)
+    learned, held_out = apart(data, 0)
+    assert len(held_out.ids) == 2 and sorted((*learned.ids, *held_out.ids)) == sorted(data.ids)
+    assert apart(data, 0)[1].ids == held_out.ids and apart(data, 1)[1].ids != held_out.ids
+    assert torch.equal(held_out.at(1).latents, data.at(data.ids.index(held_out.ids[1])).latents)
+    one, two = held_out_rows(held_out, 0, 8, 0.5), held_out_rows(held_out, 0, 8, 0.5)
+    assert torch.equal(one.noise, two.noise) and one.t.tolist() == two.t.tolist() == [125, 375, 625, 875, 825, 875, 925, 975]
+    with pytest.raises(NotReady, match=r"3 pictures.*needs 4"):
+        apart(pictures(in_float32, 1), 0)
+
+
+@pytest.mark.parametrize("config", [CONFIG, replace(CONVERGE, steps=12)], ids=["steps", "converged"])
+def test_a_training_that_is_stopped_again_and_again_goes_on_exactly(in_float32, config: TrainConfig) -> None:
+    data, kept, stops = pictures(in_float32, 1, 5), [], [2, 3, 4]
+    saved = Saved(lambda: kept[-1] if kept else None, kept.append, checkpoint.mark(config, "", "", [data]))
+    whole = adapter(in_float32, "w", 1)
+    train(in_float32, [Job(whole, data)], plain, config)
+
+    def stop(event: StepDone) -> None:
+        if stops and event.step == stops[0]:
+            stops.pop(0)
             raise KeyboardInterrupt
 
+    for seed in range(1, 4):
+        with pytest.raises(KeyboardInterrupt):
+            train(in_float32, [Job(adapter(in_float32, "w", seed), data)], plain, config, saved=saved, on_step=stop)
+    again = adapter(in_float32, "w", 7)
+    train(in_float32, [Job(again, data)], plain, config, saved=saved, on_step=stop)
+    assert len(kept) == 3 and torch.equal(values(again), values(whole)) and again.info.steps == whole.info.steps
+
+
+def test_a_state_in_the_middle_of_an_update_is_never_saved(in_float32, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, kept = pictures(in_float32, 1), []
+    saved = Saved(lambda: None, kept.append, checkpoint.mark(CONFIG, "", "", [data]))
+    update = Learner.update
+
+    def interrupted(self, step: int) -> None:
+        update(self, step)
+        if step == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Learner, "update", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train(backbone, [Job(broken, data)], plain, CONFIG, saved=saved, on_step=stop)
-    again = adapter(backbone, "w", 7)
-    train(backbone, [Job(again, data)], plain, CONFIG, saved=saved)
-    assert len(kept) == 1 and torch.equal(values(again), values(whole))
+        train(in_float32, [Job(adapter(in_float32, "w", 1), data)], plain, CONFIG, saved=saved)
+    assert not kept
 
 
-def test_a_changed_data_set_does_not_resume(in_float32) -> None:
-    backbone = in_float32
-    one, other = pictures(backbone, 1), pictures(backbone, 2)
-    new = adapter(backbone, "w", 1)
-    optimizer = torch.optim.AdamW(new.parameters())
-    values_before = values(new)
-    state = checkpoint.to_bytes(3, checkpoint.fingerprint(CONFIG, "", "", [one]), [new], [optimizer])
-    with pytest.raises(BadInput, match="--restart"):
-        checkpoint.restore(state, checkpoint.fingerprint(CONFIG, "", "", [other]), [new], [optimizer])
-    assert torch.equal(values(new), values_before)
+def test_what_changed_is_named_and_nothing_is_restored(in_float32) -> None:
+    one, other = pictures(in_float32, 1), pictures(in_float32, 2)
+    learner = Learner(Job(adapter(in_float32, "w", 1), one), CONFIG, one, None)
+    before = values(learner.adapter)
+    state = checkpoint.to_bytes(3, checkpoint.mark(CONFIG, "base", "who", [one]), [learner])
+    changes = {
+        "pictures, masks or captions": checkpoint.mark(CONFIG, "base", "who", [other]),
+        "recipe": checkpoint.mark(replace(CONFIG, rank=3), "base", "who", [one]),
+        "base model": checkpoint.mark(CONFIG, "another", "who", [one]),
+        "identity": checkpoint.mark(CONFIG, "base", "another", [one]),
+        "recipe, base model": checkpoint.mark(CONFIG, "another", "who", [one], [2]),
+    }
+    for words, mark in changes.items():
+        with pytest.raises(BadInput, match=f"has changed: {words}\\. .*--restart"):
+            checkpoint.restore(state, mark, [learner])
+    assert torch.equal(values(learner.adapter), before)
+    assert checkpoint.restore(state, checkpoint.mark(replace(CONFIG, micro_rows=1), "base", "who", [one]), [learner]) == 3
 
 
 def test_time_steps_cover_everything_and_half_of_them_the_noisiest_fifth() -> None:

@@ -1,6 +1,6 @@
 """How fast: everything in one run, as ratios with their spread.
 
-    python -m benchmarks.speed [--steps 10] [--repeats 5] [--json FILE]
+    python -m benchmarks.speed [--steps 10] [--repeats 5] [--cpu-seconds] [--json FILE]
 
 A ratio under 1 means that ours takes less time. Low and high are the smallest and the largest of the paired repeats.
 """
@@ -10,12 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import time
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from benchmarks.speed import generation, training
+from benchmarks.speed.timing import Turns
 from dressform import backbones
 from dressform.backbones.stable_diffusion import embedded_folder
 from dressform.train.config import TrainConfig
@@ -26,15 +28,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="training steps of each timed run")
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--cpu-seconds", action="store_true", help="count this process's own work, where others use the machine too")
     parser.add_argument("--base", type=Path, default=embedded_folder())
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    base = backbones.load(args.base)
+    base, turns = backbones.load(args.base), Turns(args.repeats, time.process_time if args.cpu_seconds else time.perf_counter)
     config = TrainConfig(steps=args.steps, rows=3, rank=8, alpha=8.0, warmup_steps=2)
-    found = training.against_one_after_another(base, config, args.counts, args.repeats)
-    found |= training.over_the_floor(base, config, max(args.counts) // 2 or 1, args.repeats)
-    found |= training.against_peft(base, config, max(args.counts) // 2 or 1, args.repeats)
-    found |= generation.lookbooks(base, args.base, config, min(8, max(args.counts)), 4, 10, args.repeats)
+    found = training.against_one_after_another(base, config, args.counts, turns)
+    found |= training.over_the_floor(base, config, max(args.counts) // 2 or 1, turns)
+    found |= training.against_peft(base, config, max(args.counts) // 2 or 1, turns)
+    found |= generation.lookbooks(base, args.base, config, min(8, max(args.counts)), 4, 10, turns)
     for name, f in found.items():
         print(f"{name:<40} {f.value:6.3f}   {f.low:6.3f} to {f.high:6.3f}   n={f.n}")
     if args.json:

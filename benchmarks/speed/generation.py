@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
 
-from benchmarks.speed.timing import Ratio, ratio, turns
+from benchmarks.speed.timing import Ratio, Turns, ratio
 from benchmarks.speed.wardrobes import adapter
 from dressform.adapters import files
 from dressform.adapters.stack import AdapterStack
@@ -21,7 +21,7 @@ _PROMPT = "her, her_dress, side view, standing, white background"
 
 
 def lookbooks(
-    base: StableDiffusion, folder: Path, config: TrainConfig, outfits: int, views: int, steps: int, repeats: int
+    base: StableDiffusion, folder: Path, config: TrainConfig, outfits: int, views: int, steps: int, turns: Turns
 ) -> dict[str, Ratio]:
     """Seconds of a lookbook of outfits x views, ours over each other way."""
     who = adapter(base, "identity", config, filled=True)
@@ -49,7 +49,7 @@ def lookbooks(
                 with precision.autocast(torch.device("cpu")):
                     pipe([_PROMPT] * views, num_inference_steps=steps, guidance_scale=3.0, output_type="np")
 
-        seconds = turns({"mixed": mixed, "fused": fused, "diffusers": outfit_after_outfit}, repeats)
+        seconds = turns.seconds({"mixed": mixed, "fused": fused, "diffusers": outfit_after_outfit})
     return {
         "mixed_lookbook_over_diffusers": ratio(seconds["mixed"], seconds["diffusers"]),
         "mixed_lookbook_over_one_fused": ratio(seconds["mixed"], seconds["fused"]),

@@ -18,17 +18,24 @@ class Ratio:
     high: float
 
 
-def turns(work: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each piece of work, ``repeats`` times, in alternating order, after one unmeasured round."""
-    seconds: dict[str, list[float]] = {name: [] for name in work}
-    for turn in range(repeats + 1):
-        names = list(work) if turn % 2 else list(reversed(work))
-        for name in names:
-            began = time.perf_counter()
-            work[name]()
-            if turn:
-                seconds[name].append(time.perf_counter() - began)
-    return seconds
+@dataclass(frozen=True)
+class Turns:
+    """How often, and by which clock: ``time.process_time`` counts this process's own work, on a machine that others use too."""
+
+    repeats: int
+    clock: Callable[[], float] = time.perf_counter
+
+    def seconds(self, work: Mapping[str, Callable[[], object]]) -> dict[str, list[float]]:
+        """Seconds of each piece of work, ``repeats`` times, in alternating order, after one unmeasured round."""
+        found: dict[str, list[float]] = {name: [] for name in work}
+        for turn in range(self.repeats + 1):
+            names = list(work) if turn % 2 else list(reversed(work))
+            for name in names:
+                began = self.clock()
+                work[name]()
+                if turn:
+                    found[name].append(self.clock() - began)
+        return found
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float], per_ours: float = 1.0, per_theirs: float = 1.0) -> Ratio:

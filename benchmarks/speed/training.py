@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from benchmarks import with_peft
-from benchmarks.speed.timing import Ratio, ratio, turns
+from benchmarks.speed.timing import Ratio, Turns, ratio
 from benchmarks.speed.wardrobes import adapter, jobs, pictures
 from dressform.backbones.stable_diffusion import StableDiffusion
 from dressform.train.config import TrainConfig
@@ -17,25 +17,24 @@ from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.objectives.plain import plain
 
 
-def against_one_after_another(base: StableDiffusion, config: TrainConfig, counts: Sequence[int], repeats: int) -> dict[str, Ratio]:
+def against_one_after_another(base: StableDiffusion, config: TrainConfig, counts: Sequence[int], turns: Turns) -> dict[str, Ratio]:
     """Seconds of N outfits together over seconds of N runs of one, both with L_k on a frozen identity: under 1 is faster."""
     found = {}
     who = adapter(base, "identity", config, filled=True)
     objective = outfit_on_identity(1.0)
     for n in counts:
         wardrobe = jobs(base, n, config)
-        seconds = turns(
+        seconds = turns.seconds(
             {
                 "together": lambda wardrobe=wardrobe: train(base, wardrobe, objective, config, who),
                 "one by one": lambda wardrobe=wardrobe: [train(base, [job], objective, config, who) for job in wardrobe],
             },
-            repeats,
         )
         found[f"together_over_one_by_one.{n}"] = ratio(seconds["together"], seconds["one by one"])
     return found
 
 
-def over_the_floor(base: StableDiffusion, config: TrainConfig, count: int, repeats: int) -> dict[str, Ratio]:
+def over_the_floor(base: StableDiffusion, config: TrainConfig, count: int, turns: Turns) -> dict[str, Ratio]:
     """Seconds of a step over what its predictions must cost: a frozen forward each, and as much again for input gradients.
 
     L_k asks for two predictions a row, one of them without gradient: its floor is three forwards.
@@ -49,13 +48,12 @@ def over_the_floor(base: StableDiffusion, config: TrainConfig, count: int, repea
             for _ in range(config.steps):
                 base.predict(data.latents, t, data.text)
 
-    seconds = turns(
+    seconds = turns.seconds(
         {
             "forward": forwards,
             "plain": lambda: train(base, jobs(base, count, config), plain, config),
             "outfit": lambda: train(base, jobs(base, count, config), outfit_on_identity(1.0), config, who),
         },
-        repeats,
     )
     return {
         "plain_step_over_floor": ratio(seconds["plain"], seconds["forward"], 2.0),
@@ -63,9 +61,9 @@ def over_the_floor(base: StableDiffusion, config: TrainConfig, count: int, repea
     }
 
 
-def against_peft(base: StableDiffusion, config: TrainConfig, count: int, repeats: int) -> dict[str, Ratio]:
+def against_peft(base: StableDiffusion, config: TrainConfig, count: int, turns: Turns) -> dict[str, Ratio]:
     """Our wardrobe in one pass over the same plain steps with PEFT and diffusers, one LoRA after another."""
-    seconds = turns(
+    seconds = turns.seconds(
         {
             "ours": lambda: train(base, jobs(base, count, config), plain, config),
             "ours, L_k": lambda: train(
@@ -73,7 +71,6 @@ def against_peft(base: StableDiffusion, config: TrainConfig, count: int, repeats
             ),
             "peft": lambda: [with_peft.trained(base, pictures(base, "peft"), replace(config, seed=i)) for i in range(count)],
         },
-        repeats,
     )
     return {
         "wardrobe_over_peft": ratio(seconds["ours"], seconds["peft"]),

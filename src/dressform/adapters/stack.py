@@ -2,16 +2,18 @@
 
     y = W x + sum_n g_n s_n B_n A_n x            (Hu et al. 2021, with a gate g for each row and adapter)
 
-The A's are stacked into one wide product, the gates act in its middle, and the B's form a second wide product.
-A row whose gate for an adapter is 0 gives that adapter exactly no gradient, so adapters trained side by side
-are the adapters that would have been trained alone.
+Neighbouring rows with the same gates make a group; each group multiplies with its own live adapters alone, all groups
+in one batched product. So what a row costs does not grow with the wardrobe beside it. A row whose gate for an adapter
+is 0 gives that adapter exactly no gradient, so adapters trained side by side are the adapters that would have been
+trained alone.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +49,14 @@ class Adapter(nn.Module):
         return zip(self.layer_names, self.down, self.up, strict=True)  # type: ignore[return-value]
 
 
+@dataclass(frozen=True)
+class _Live:
+    """Which adapters act on which rows: [groups, slots] of adapter numbers and of factors (gate x scaling; 0 in an empty slot)."""
+
+    numbers: Tensor
+    factors: Tensor
+
+
 class AdapterStack:
     """Adapters attached together to the layers of one denoiser.
 
@@ -59,11 +69,9 @@ class AdapterStack:
         for adapter in adapters:
             assert adapter.layer_names == tuple(layers), "an adapter for other layers"
         self.layers, self.adapters = dict(layers), list(adapters)
-        self.gates: Tensor | None = None
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
-        ranks = torch.tensor([a.info.rank for a in adapters], dtype=torch.long)
-        self._column_of_rank = torch.repeat_interleave(torch.arange(len(adapters)), ranks)
         self._scaling = torch.tensor([a.info.scaling for a in adapters], dtype=torch.float32)
+        self._packed: list[tuple[Tensor, Tensor]] | None = None
 
     def attach(self) -> None:
         """Put the adapters into the denoiser. Undone by ``detach``; the denoiser's own weights are never touched."""
@@ -110,38 +118,92 @@ class AdapterStack:
 
     @contextmanager
     def active(self, gates: Tensor) -> Iterator[None]:
-        """Choose the live adapters of each row: gates [rows, adapters], 0 for off, else the scale."""
+        """Choose the live adapters of each row: gates [rows, adapters], 0 for off, else the scale.
+
+        The adapters' values are read once, here; gradients flow back to them through what was read.
+        """
         assert gates.shape[1] == len(self.adapters)
-        before = self.gates
-        self.gates = (gates * self._scaling.to(gates.device))[:, self._column_of_rank.to(gates.device)]
+        with self._with(self._pack(_live(gates.detach().cpu(), self._scaling))):
+            yield
+
+    def recomputing(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        """The ``context_fn`` of ``torch.utils.checkpoint``: a recomputed forward pass sees the gates of the first one."""
+        return nullcontext(), self._with(self._packed)
+
+    @contextmanager
+    def _with(self, packed: list[tuple[Tensor, Tensor]] | None) -> Iterator[None]:
+        before, self._packed = self._packed, packed
         try:
             yield
         finally:
-            self.gates = before
+            self._packed = before
 
-    def _stacked(self, i: int) -> tuple[Tensor, Tensor]:
-        """A [sum of ranks, in, ...] and B [out, sum of ranks] of layer i."""
-        return torch.cat([a.down[i] for a in self.adapters]), torch.cat([a.up[i] for a in self.adapters], dim=1)
+    def _pack(self, live: _Live) -> list[tuple[Tensor, Tensor]] | None:
+        """For each layer, A [groups, slots x rank, in, ...] and B times its factor [groups, slots x rank, out]."""
+        groups, slots = live.numbers.shape
+        if not slots:
+            return None
+        used, where = live.numbers.unique(return_inverse=True)
+        adapters = [self.adapters[n] for n in used.tolist()]
+        rank = max(a.info.rank for a in adapters)
+        device = adapters[0].up[0].device
+        order, factors = where.flatten().to(device), live.factors.to(device)[:, :, None, None]
+        packed = []
+        for i in range(len(self.layers)):
+            a = _stacked([one.down[i] for one in adapters], rank).index_select(0, order)
+            b = _stacked([one.up[i].T for one in adapters], rank).index_select(0, order)
+            scaled = b.view(groups, slots, rank, -1) * factors
+            packed.append((a.reshape(groups, slots * rank, *a.shape[2:]), scaled.view(groups, slots * rank, -1)))
+        return packed
 
     def _linear(self, i: int):
         def hook(_layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if self.gates is None:
+            if self._packed is None:
                 return output
-            a, b = self._stacked(i)
+            a, b = self._packed[i]
             x = inputs[0]
-            gates = self.gates.view(len(self.gates), *(1,) * (x.dim() - 2), -1)
-            low = functional.linear(x, a)
-            return output + functional.linear(low * gates.to(low.dtype), b)
+            low = torch.bmm(x.reshape(len(a), -1, x.shape[-1]), a.to(x.dtype).transpose(1, 2))
+            own = output.reshape(len(a), -1, output.shape[-1])
+            return torch.baddbmm(own, low, b.to(low.dtype)).view(output.shape)
 
         return hook
 
     def _convolution(self, i: int):
         def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if self.gates is None:
+            if self._packed is None:
                 return output
             assert isinstance(layer, nn.Conv2d)
-            a, b = self._stacked(i)
-            low = functional.conv2d(inputs[0], a, None, layer.stride, layer.padding, layer.dilation)
-            return output + functional.conv2d(low * self.gates[:, :, None, None].to(low.dtype), b[:, :, None, None])
+            a, b = self._packed[i]
+            groups, rank = a.shape[:2]
+            x = _side_by_side(inputs[0], groups)
+            weight = a.flatten(0, 1).to(x.dtype)
+            low = functional.conv2d(x, weight, None, layer.stride, layer.padding, layer.dilation, groups)
+            up = b.transpose(1, 2).reshape(-1, rank, 1, 1).to(low.dtype)
+            return output + _one_after_another(functional.conv2d(low, up, groups=groups), groups)
 
         return hook
+
+
+def _live(gates: Tensor, scaling: Tensor) -> _Live:
+    """The groups of neighbouring rows with equal gates, all of one length, and what acts on each."""
+    starts = (1 + (gates[1:] != gates[:-1]).any(1).nonzero().flatten()).tolist()
+    length = math.gcd(len(gates), *starts)
+    factors = (gates * scaling)[::length]
+    slots = int((factors != 0).sum(1).max()) if factors.numel() else 0
+    numbers = (factors != 0).int().argsort(dim=1, descending=True, stable=True)[:, :slots]
+    return _Live(numbers, factors.gather(1, numbers))
+
+
+def _stacked(parts: Sequence[Tensor], rank: int) -> Tensor:
+    """[n, rank, ...]; smaller ranks are filled up with zeros, which change nothing."""
+    return torch.stack([p if len(p) == rank else torch.cat([p, p.new_zeros(rank - len(p), *p.shape[1:])]) for p in parts])
+
+
+def _side_by_side(x: Tensor, groups: int) -> Tensor:
+    """[groups x n, c, h, w] -> [n, groups x c, h, w], as a grouped convolution takes it."""
+    return x if groups == 1 else x.view(groups, -1, *x.shape[1:]).transpose(0, 1).flatten(1, 2)
+
+
+def _one_after_another(x: Tensor, groups: int) -> Tensor:
+    """The way back from ``_side_by_side``."""
+    return x if groups == 1 else x.unflatten(1, (groups, -1)).transpose(0, 1).flatten(0, 1)

@@ -7,7 +7,24 @@ import sys
 import typer
 
 from dressform import __version__
-from dressform.cli import add, consent, demo, doctor, dress, export, import_, lookbook, measure, new, output, profile, train, vault, verify
+from dressform.cli import (
+    add,
+    consent,
+    demo,
+    doctor,
+    dress,
+    export,
+    import_,
+    lookbook,
+    measure,
+    new,
+    output,
+    plan,
+    profile,
+    train,
+    vault,
+    verify,
+)
 from dressform.errors import DressformError
 
 app = typer.Typer(
@@ -31,7 +48,7 @@ def _main(
 ) -> None: ...
 
 
-for _command in (new, add, train, dress, lookbook, measure, export, import_, verify, doctor, demo):
+for _command in (new, add, plan, train, dress, lookbook, measure, export, import_, verify, doctor, demo):
     _name = _command.__name__.rsplit(".", 1)[1].rstrip("_")
     app.command(name=_name, help=_command.__doc__, no_args_is_help=_command.NEEDS_ARGUMENTS)(_command.command)
 

@@ -2,39 +2,102 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dressform.cli import output
 from dressform.cli.opening import opened
 
+if TYPE_CHECKING:
+    from dressform.train.config import TrainConfig
+    from dressform.train.events import StepDone
+    from dressform.workspace.planning import Outlook
+
 NEEDS_ARGUMENTS = True
+_GIB = 2**30
+
+Steps = Annotated[int | None, typer.Option(help="Steps of each stage (default: the recipe's); until converged, their ceiling.")]
+Rank = Annotated[int, typer.Option(help="Rank of the adapters.")]
+Seed = Annotated[int, typer.Option(help="Seed of the run.")]
+Identity = Annotated[str, typer.Option(help="What she is learned from: neutral, dressed, or auto (neutral if any).")]
+Until = Annotated[str, typer.Option(help="When an adapter ends: steps, or converged (on one picture in ten, held out).")]
+Floor = Annotated[int, typer.Option(help="Until converged: no adapter ends before so many steps.", min=1)]
+Memory = Annotated[float | None, typer.Option(help="GiB that may be used in all (default: what is free).", min=0.1)]
+Recompute = Annotated[bool, typer.Option("--recompute", help="Gradient checkpointing: less memory, more time, the same adapters.")]
 
 
 def command(
     character: Annotated[Path, typer.Argument(help="Her folder.")],
-    steps: Annotated[int | None, typer.Option(help="Steps of each stage (default: the recipe's).")] = None,
-    rank: Annotated[int, typer.Option(help="Rank of the adapters.")] = 8,
-    seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
-    identity: Annotated[str, typer.Option(help="What she is learned from: neutral, dressed, or auto (neutral if any).")] = "auto",
+    steps: Steps = None,
+    rank: Rank = 8,
+    seed: Seed = 0,
+    identity: Identity = "auto",
+    until: Until = "steps",
+    floor: Floor = 100,
+    memory: Memory = None,
+    recompute: Recompute = False,
     restart: Annotated[bool, typer.Option("--restart", help="Begin again, whatever is trained already.")] = False,
 ) -> None:
-    from dressform.train.events import StepDone
     from dressform.workspace import training
 
-    source = training.source_of(identity)
-    who, wardrobe = training.recipes(rank, seed, steps)
-    with opened(character) as workspace, output.bar("identity") as first, output.bar("outfits") as second:
+    source, recipes = training.source_of(identity), asked(rank, seed, steps, until, floor, recompute)
+    with (
+        opened(character) as workspace,
+        output.bar("encoding") as encoding,
+        output.bar("identity") as first,
+        output.bar("outfits") as second,
+    ):
 
         def on_step(what: str, event: StepDone) -> None:
-            loss = sum(event.losses.values()) / len(event.losses)
-            (first if what == "identity" else second)(event.step, event.steps, f"loss {loss:.3f}")
+            (first if what == "identity" else second)(event.step, event.steps, _said(event))
 
-        made = training.run(workspace, who, wardrobe, restart, on_step, source)
+        watch = training.Watch(lambda outlook: output.note(f"plan: {in_one_line(outlook)}"), encoding)
+        made = training.run(workspace, *recipes, restart, on_step, source, int((memory or 0) * _GIB), watch)
     if made.adapters:
         output.say(f"trained {', '.join(made.adapters)} in {made.seconds:.0f} s")
     else:
         output.say("nothing to do: every adapter is trained on the pictures that are here")
     output.hint(f"dressform lookbook {character}")
+
+
+def asked(rank: int, seed: int, steps: int | None, until: str, floor: int, recompute: bool) -> tuple[TrainConfig, TrainConfig]:
+    """The recipes for the identity and the outfits, with what was asked for. Raises BadInput."""
+    from dressform.workspace import training
+
+    who, wardrobe = (replace(c, until=until, floor_steps=floor, recompute=recompute) for c in training.recipes(rank, seed, steps))
+    return who, wardrobe
+
+
+def in_one_line(outlook: Outlook) -> str:
+    """What a training will do."""
+    if outlook.identity is None and outlook.outfits is None:
+        return "nothing to do"
+    parts = ["the identity"] if outlook.identity else []
+    if outlook.outfits:
+        groups = outlook.outfits.groups
+        count = sum(len(g.names) for g in groups)
+        parts.append(f"{count} outfit{'s' if count > 1 else ''} in {f'{len(groups)} groups' if len(groups) > 1 else 'one pass'}")
+    return f"{', then '.join(parts)}; about {minutes(outlook.seconds)} and {gib(outlook.peak_bytes)} of {gib(outlook.budget_bytes)} memory"
+
+
+def minutes(seconds: float) -> str:
+    """A length of time for a person."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def gib(count: float) -> str:
+    """Bytes for a person."""
+    return f"{count / _GIB:.1f} GiB"
+
+
+def _said(event: StepDone) -> str:
+    losses = " ".join(f"{name} {loss:.3f}" for name, loss in list(event.losses.items())[:6])
+    more = f" and {len(event.losses) - 6} more" if len(event.losses) > 6 else ""
+    if event.speed is None:
+        return f"loss {losses}{more}"
+    speed = event.speed
+    rates = f"{speed.steps_a_second:.2f} steps/s, {speed.pictures_a_second:.1f} pictures/s, {gib(speed.memory_bytes)}"
+    return f"{rates}, {minutes(speed.seconds_left)} left; loss {losses}{more}"

@@ -55,9 +55,11 @@ def _draw_batch(backbone: Backbone, stack: AdapterStack, rows: Sequence[Row], co
     side = backbone.size_px // backbone.cell_px
     channels = int(backbone.denoiser.config["in_channels"])  # type: ignore[index]
     noise = torch.stack([torch.randn(channels, side, side, generator=torch.Generator().manual_seed(r.seed)) for r in rows])
-    text = encode(backbone, ["" for _ in rows] + [r.prompt for r in rows])
+    said = encode(backbone, ["", *dict.fromkeys(r.prompt for r in rows)])
+    where = {prompt: i + 1 for i, prompt in enumerate(dict.fromkeys(r.prompt for r in rows))}
+    text = said[[0] * len(rows) + [where[r.prompt] for r in rows]]
     scales = torch.tensor([r.scales for r in rows], dtype=torch.float32).view(len(rows), len(stack.adapters))
-    noise, gates = noise.to(text.device), torch.cat([scales, scales]).to(text.device)
+    noise, gates = noise.to(text.device), torch.cat([scales, scales])
 
     def guided(noisy: Tensor, t: Tensor) -> Tensor:
         empty, asked = backbone.predict(torch.cat([noisy, noisy]), torch.cat([t, t]), text).chunk(2)

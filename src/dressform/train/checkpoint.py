@@ -1,56 +1,89 @@
-"""A run's resumable state as bytes: adapters, optimizer moments, and a fingerprint of what was being trained."""
+"""A run's resumable state as bytes: adapters, optimizer moments, held-out losses, and a mark of what was being trained."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from dressform.adapters.stack import Adapter
 from dressform.errors import BadInput
 from dressform.train.config import TrainConfig
-from dressform.train.data import TrainingSet
+from dressform.train.data import Examples
+from dressform.train.learner import Learner
+
+_HOW = ("micro_rows", "recompute")
+"""Settings that say how it is computed, not what comes out."""
 
 
-def fingerprint(config: TrainConfig, base_sha256: str, identity_sha256: str, sets: Sequence[TrainingSet]) -> str:
-    """One digest of recipe, base model, frozen identity and data; a run resumes only where it is unchanged."""
-    digest = hashlib.sha256(json.dumps([asdict(config), base_sha256, identity_sha256], sort_keys=True).encode())
-    for data in sets:
-        digest.update("|".join(data.ids).encode())
-        for tensor in (data.text, data.masks, data.anchor):
-            digest.update(tensor.float().cpu().numpy().tobytes())
-    return digest.hexdigest()
+@dataclass(frozen=True)
+class Mark:
+    """What is trained, by hashes: a run goes on only where all of it is unchanged."""
+
+    pictures: str
+    recipe: str
+    base_model: str
+    identity: str
+
+    @property
+    def digest(self) -> str:
+        """One hash of it all."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def changed(self, before: Mark) -> list[str]:
+        """In words, what differs from an earlier mark."""
+        words = {"pictures": "pictures, masks or captions", "recipe": "recipe", "base_model": "base model", "identity": "identity"}
+        return [words[f.name] for f in fields(self) if getattr(self, f.name) != getattr(before, f.name)]
 
 
-def to_bytes(step: int, mark: str, adapters: Sequence[Adapter], optimizers: Sequence[torch.optim.Optimizer]) -> bytes:
+def mark(
+    config: TrainConfig, base_sha256: str, identity_sha256: str, sets: Sequence[Examples], own_steps: Sequence[int | None] = ()
+) -> Mark:
+    """The mark of a run on these sets; ``own_steps`` where jobs have their own."""
+    recipe = {k: v for k, v in asdict(config).items() if k not in _HOW} | {"own steps": [s for s in own_steps if s is not None]}
+    pictures = "|".join(data.digest for data in sets)
+    return Mark(_sha256(pictures), _sha256(json.dumps(recipe, sort_keys=True)), base_sha256, identity_sha256)
+
+
+def to_bytes(step: int, mark: Mark, learners: Sequence[Learner]) -> bytes:
     """The state after ``step`` steps."""
-    tensors: dict[str, Tensor] = {"step": torch.tensor(step), "mark": torch.tensor(list(bytes.fromhex(mark)), dtype=torch.uint8)}
-    for n, (adapter, optimizer) in enumerate(zip(adapters, optimizers, strict=True)):
-        for i, parameter in enumerate(adapter.parameters()):
-            tensors[f"{n}.{i}.value"] = parameter.detach().contiguous()
-            for key, value in optimizer.state[parameter].items():
-                tensors[f"{n}.{i}.{key}"] = value.detach().clone().contiguous()
-    return save_tensors(tensors)
+    tensors: dict[str, Tensor] = {"step": torch.tensor(step)}
+    for n, one in enumerate(learners):
+        tensors[f"{n}.value"] = one.values.detach()
+        tensors[f"{n}.held_out"] = torch.tensor(one.held_out_losses, dtype=torch.float64)
+        for key, value in one.optimizer.state[one.values].items():
+            tensors[f"{n}.moments.{key}"] = value.detach().clone()
+    return save_tensors(tensors, {f"mark.{k}": v for k, v in asdict(mark).items()})
 
 
-def restore(data: bytes, mark: str, adapters: Sequence[Adapter], optimizers: Sequence[torch.optim.Optimizer]) -> int:
-    """Put a saved state back and return its step. Raises BadInput where it belongs to another run."""
-    tensors = load_tensors(data)
-    if bytes(tensors["mark"].tolist()).hex() != mark:
+def restore(data: bytes, mark: Mark, learners: Sequence[Learner]) -> int:
+    """Put a saved state back and return its step. Raises BadInput where it belongs to another run, naming what changed."""
+    if changed := mark.changed(_mark_of(data)):
         raise BadInput(
-            "an unfinished training is there, but its pictures, captions, settings or base model have changed since: "
-            "run train with --restart to begin again"
+            f"an unfinished training is there, but since then this has changed: {', '.join(changed)}. "
+            "Change it back to go on where it stopped, or run train with --restart to begin again"
         )
+    tensors = load_tensors(data)
     with torch.no_grad():
-        for n, (adapter, optimizer) in enumerate(zip(adapters, optimizers, strict=True)):
-            for i, parameter in enumerate(adapter.parameters()):
-                parameter.copy_(tensors[f"{n}.{i}.value"])
-                keys = ("step", "exp_avg", "exp_avg_sq")
-                optimizer.state[parameter] = {key: tensors[f"{n}.{i}.{key}"].to(parameter.device) for key in keys}
+        for n, one in enumerate(learners):
+            device = one.values.device
+            one.values.copy_(tensors[f"{n}.value"])
+            one.held_out_losses = tensors[f"{n}.held_out"].tolist()
+            begin = f"{n}.moments."
+            state = {k.removeprefix(begin): v if v.dim() == 0 else v.to(device) for k, v in tensors.items() if k.startswith(begin)}
+            one.optimizer.state[one.values] = state
     return int(tensors["step"])
+
+
+def _mark_of(data: bytes) -> Mark:
+    found = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
+    return Mark(**{f.name: found.get(f"mark.{f.name}", "") for f in fields(Mark)})
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

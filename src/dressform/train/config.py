@@ -32,10 +32,24 @@ class TrainConfig:
     targets: str = "attention"
     """Layers adapted: "attention", or "all" (convolutions too)."""
     seed: int = 0
+    until: str = "steps"
+    """When an adapter ends: after its "steps", or once it has "converged" on pictures held out (``steps`` is the ceiling)."""
+    floor_steps: int = 100
+    """Until converged: no adapter ends before."""
+    check_steps: int = 25
+    """Until converged: steps between two looks at the held-out pictures."""
+    micro_rows: int = 0
+    """At most so many rows of each adapter in one forward and backward pass; 0 for all. The result is the same."""
+    recompute: bool = False
+    """Gradient checkpointing: blocks are computed twice and their insides not kept. The result is the same."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.rows < 1 or self.rank < 1:
             raise BadInput(f"steps {self.steps}, rows {self.rows}, rank {self.rank}: each must be at least 1")
+        if self.until not in ("steps", "converged"):
+            raise BadInput(f"until {self.until!r}: use 'steps' or 'converged'")
+        if self.check_steps < 1 or self.floor_steps < 1 or self.micro_rows < 0:
+            raise BadInput(f"check_steps {self.check_steps}, floor_steps {self.floor_steps}, micro_rows {self.micro_rows}: too small")
         if not 0 <= self.noisy_share < 1:
             raise BadInput(f"noisy_share {self.noisy_share}: use 0 or more and under 1")
         if self.targets not in ("attention", "all"):

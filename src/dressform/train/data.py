@@ -2,28 +2,86 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from dressform.backbones.protocol import Backbone
+from dressform.errors import NotReady
 from dressform.train import draws
+
+LEAST_TO_HOLD_OUT = 4
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture as the loop reads it. latents [c, h, w], text and anchor [length, width], mask [1, h, w] in 0..1.
+
+    ``anchor`` is what the frozen base model is asked inside the mask where an objective holds on to it.
+    """
+
+    latents: Tensor
+    text: Tensor
+    mask: Tensor
+    anchor: Tensor
+
+
+class Examples(Protocol):
+    """The pictures of one adapter, read one at a time."""
+
+    @property
+    def ids(self) -> tuple[str, ...]: ...
+
+    @property
+    def digest(self) -> str:
+        """A hash of everything that could change what is learned from them."""
+        ...
+
+    def at(self, i: int) -> Example:
+        """The picture ``ids[i]``."""
+        ...
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The pictures of one adapter. latents [n, c, h, w], text and anchor [n, length, width], masks [n, 1, h, w] in 0..1.
-
-    ``anchor`` is what the frozen base model is asked inside the mask where an objective holds on to it.
-    """
+    """Examples in memory. latents [n, c, h, w], text and anchor [n, length, width], masks [n, 1, h, w] in 0..1."""
 
     ids: tuple[str, ...]
     latents: Tensor
     text: Tensor
     masks: Tensor
     anchor: Tensor
+
+    @property
+    def digest(self) -> str:
+        digest = hashlib.sha256("|".join(self.ids).encode())
+        for tensor in (self.text, self.masks, self.anchor):
+            digest.update(tensor.float().cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def at(self, i: int) -> Example:
+        return Example(self.latents[i], self.text[i], self.masks[i], self.anchor[i])
+
+
+@dataclass(frozen=True)
+class Some:
+    """A part of other examples: those at ``places``."""
+
+    of: Examples
+    places: tuple[int, ...]
+    ids: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        return self.of.digest
+
+    def at(self, i: int) -> Example:
+        return self.of.at(self.places[i])
 
 
 @dataclass(frozen=True)
@@ -48,10 +106,10 @@ def encode(
     backbone: Backbone, ids: tuple[str, ...], pictures: Tensor, captions: list[str], masks: Tensor | None, anchors: list[str] | None = None
 ) -> TrainingSet:
     """A TrainingSet from uint8 pictures [n, 3, h, w], bool masks [n, h, w] (None: no garment anywhere) and anchor captions."""
-    latents = torch.cat([backbone.encode_pictures(part) for part in pictures.split(16)])
-    text = backbone.encode_text(captions)
+    latents = torch.cat([backbone.encode_pictures(one) for one in pictures.split(1)])  # alone, so that none depends on another
+    text = torch.cat([backbone.encode_text([caption]) for caption in captions])
     cells = torch.zeros(len(latents), 1, *latents.shape[2:]) if masks is None else garment_cells(masks, backbone.cell_px)
-    anchor = text if anchors is None else backbone.encode_text(anchors)
+    anchor = text if anchors is None else torch.cat([backbone.encode_text([one]) for one in anchors])
     return TrainingSet(ids, latents, text, cells.to(latents.device), anchor)
 
 
@@ -65,24 +123,50 @@ def time_of(u: float, noisy_share: float) -> int:
     return min(999, int(t))
 
 
-def rows_at(data: TrainingSet, empty: Tensor, seed: int, step: int, count: int, drop_caption: float, noisy_share: float = 0.0) -> Rows:
+def rows_at(data: Examples, empty: Tensor, seed: int, step: int, count: int, drop_caption: float, noisy_share: float = 0.0) -> Rows:
     """The rows of one step: a reshuffled pass over the pictures, noise and times derived from (seed, step, picture)."""
     n = len(data.ids)
-    picks, noises, times, texts = [], [], [], []
+    picks, noises, times = [], [], []
     for j in range(count):
         position = step * count + j
         order = torch.randperm(n, generator=draws.generator(seed, "order", position // n))
         i = int(order[position % n])
-        item = f"{data.ids[i]}/{j}"
-        draw = draws.generator(seed, "row", step, item)
+        draw = draws.generator(seed, "row", step, f"{data.ids[i]}/{j}")
         u, keep = torch.rand(2, generator=draw).tolist()
-        picks.append(i)
+        example = data.at(i)
+        picks.append(example if keep >= drop_caption else replace(example, text=empty[0]))
         times.append(time_of((j + u) / count, noisy_share))
-        texts.append(data.text[i] if keep >= drop_caption else empty[0])
-        noises.append(torch.randn(data.latents.shape[1:], generator=draw))
-    device = data.latents.device
-    index = torch.tensor(picks)
-    return Rows(
-        data.latents[index], torch.stack(noises).to(device), torch.tensor(times, device=device), torch.stack(texts),
-        data.masks[index], data.anchor[index],
-    )  # fmt: skip
+        noises.append(torch.randn(example.latents.shape, generator=draw))
+    return _rows(picks, noises, times)
+
+
+def held_out_rows(data: Examples, seed: int, count: int, noisy_share: float) -> Rows:
+    """The same rows at every look: pictures in turn, times spread evenly, noise derived from (seed, picture)."""
+    picks = [j % len(data.ids) for j in range(count)]
+    examples = [data.at(i) for i in picks]
+    noises = [
+        draws.noise(tuple(e.latents.shape), seed, "held out", j, data.ids[i]) for j, (i, e) in enumerate(zip(picks, examples, strict=True))
+    ]
+    return _rows(examples, noises, [time_of((j + 0.5) / count, noisy_share) for j in range(count)])
+
+
+def apart(data: Examples, seed: int) -> tuple[Examples, Examples]:
+    """(to learn from, held out): one picture in ten, at least one, chosen by (seed, picture). Raises NotReady for fewer than four."""
+    n = len(data.ids)
+    if n < LEAST_TO_HOLD_OUT:
+        raise NotReady(
+            f"{n} pictures: until converged, one in ten is held out, which needs {LEAST_TO_HOLD_OUT}; add some, or train for steps"
+        )
+    chosen = sorted(range(n), key=lambda i: draws.seed_of(seed, "hold out", 0, data.ids[i]))[: max(1, n // 10)]
+    held = set(chosen)
+    return _some(data, [i for i in range(n) if i not in held]), _some(data, sorted(chosen))
+
+
+def _some(data: Examples, places: Sequence[int]) -> Some:
+    return Some(data, tuple(places), tuple(data.ids[i] for i in places))
+
+
+def _rows(examples: Sequence[Example], noises: Sequence[Tensor], times: Sequence[int]) -> Rows:
+    device = examples[0].latents.device
+    latents, text, masks, anchor = (torch.stack([getattr(e, f) for e in examples]) for f in ("latents", "text", "mask", "anchor"))
+    return Rows(latents, torch.stack(list(noises)).to(device), torch.tensor(times, device=device), text, masks, anchor)

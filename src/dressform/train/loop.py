@@ -2,51 +2,45 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dressform.adapters.stack import Adapter, AdapterStack
 from dressform.backbones.protocol import Backbone
+from dressform.train import checkpoint
+from dressform.train.checkpoint import Mark
 from dressform.train.config import TrainConfig
-from dressform.train.data import Rows, TrainingSet, rows_at
+from dressform.train.data import Rows, apart, held_out_rows, rows_at
 from dressform.train.events import OnStep, StepDone, silent
+from dressform.train.job import Job
+from dressform.train.learner import Learner
 from dressform.train.objective import Objective
+from dressform.train.passes import Passes, attached
+from dressform.train.schedule import lr_at
 
-
-@dataclass(frozen=True)
-class Job:
-    """One adapter to train and its pictures."""
-
-    adapter: Adapter
-    data: TrainingSet
+__all__ = ["Job", "Previews", "Saved", "lr_at", "train"]
+HELD_OUT_ROWS = 8
 
 
 @dataclass(frozen=True)
 class Previews:
-    """Pictures while training: ``draw(stack, step)`` is called with the live stack, jobs' columns first, then the frozen one."""
+    """Pictures while training: ``draw(stack, names, step)`` gets the live stack; its columns are these adapters, then the frozen one."""
 
-    draw: Callable[[AdapterStack, int], None]
+    draw: Callable[[AdapterStack, Sequence[str], int], None]
     every_steps: int
 
 
 @dataclass(frozen=True)
 class Saved:
-    """Where a run keeps its checkpoint: ``load`` gives the last one or None; ``save`` replaces it."""
+    """Where a run keeps its checkpoints: ``load`` gives the last one or None; ``save`` keeps a newer one."""
 
     load: Callable[[], bytes | None]
     save: Callable[[bytes], None]
-    mark: str
+    mark: Mark
     every_steps: int = 100
-
-
-def lr_at(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then half a cosine down to a twentieth."""
-    warm = min(1.0, (step + 1) / config.warmup_steps)
-    return config.learning_rate * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / config.steps)))
 
 
 def train(
@@ -59,68 +53,85 @@ def train(
     on_step: OnStep = silent,
     previews: Previews | None = None,
 ) -> None:
-    """Train the adapters of all jobs together, in place, each exactly as if alone.
+    """Train the adapters of all jobs together, in place, each exactly as if alone; one that has ended leaves the batch.
 
     ``frozen`` (the identity) is attached but never changes. Where ``saved`` holds a checkpoint of the same run,
     training goes on from it. An interrupt saves before it leaves.
     """
-    from dressform.train import checkpoint
-
-    adapters = [job.adapter for job in jobs]
-    optimizers = [torch.optim.AdamW(a.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0) for a in adapters]
+    empty = backbone.encode_text([""])
+    learners = [_learner(job, config, empty.device) for job in jobs]
     first = 0
     if saved and (state := saved.load()) is not None:
-        first = checkpoint.restore(state, saved.mark, adapters, optimizers)
+        first = checkpoint.restore(state, saved.mark, learners)
     if frozen is not None:
-        frozen.requires_grad_(False)
-    stack = AdapterStack(backbone.target_layers(config.targets), [*adapters, *([frozen] if frozen is not None else [])])
-    empty = backbone.encode_text([""])
-    each = torch.eye(len(jobs)).repeat_interleave(config.rows, 0)
-    done = first
-    with stack.attached():
-        try:
-            for step in range(first, config.steps):
-                rows = _joined(
-                    [rows_at(job.data, empty, config.seed, step, config.rows, config.drop_caption, config.noisy_share) for job in jobs]
-                )
-                losses = _losses(backbone, stack, objective, rows, each)
-                losses.sum().backward()
-                _update(adapters, optimizers, config, step)
-                done = step + 1
-                on_step(StepDone(done, config.steps, dict(zip([a.info.name for a in adapters], losses.tolist(), strict=True))))
-                if previews and done % previews.every_steps == 0:
-                    previews.draw(stack, done)
-                if saved and done % saved.every_steps == 0 and done < config.steps:
-                    saved.save(checkpoint.to_bytes(done, saved.mark, adapters, optimizers))
-        except KeyboardInterrupt:
-            if saved and done > first:
-                saved.save(checkpoint.to_bytes(done, saved.mark, adapters, optimizers))
-            raise
+        frozen.to(empty.device).requires_grad_(False)
+    at = _Place(first)
+    try:
+        while live := at.ahead(learners):
+            with attached(backbone, [one.adapter for one in live], frozen, objective, config) as passes:
+                while at.ahead(learners) == live:
+                    losses = _step(passes, live, empty, at, config)
+                    on_step(_told(at.step, learners, live, losses, config.rows))
+                    if previews and at.step % previews.every_steps == 0:
+                        previews.draw(passes.stack, [one.name for one in live], at.step)
+                    if saved and at.step % saved.every_steps == 0 and at.ahead(learners):
+                        saved.save(checkpoint.to_bytes(at.step, saved.mark, learners))
+    except KeyboardInterrupt:
+        if saved and at.whole and at.step > first:
+            saved.save(checkpoint.to_bytes(at.step, saved.mark, learners))
+        raise
+    for one in learners:
+        one.adapter.info = replace(one.adapter.info, steps=one.course.steps)
 
 
-def _losses(backbone: Backbone, stack: AdapterStack, objective: Objective, rows: Rows, each: Tensor) -> Tensor:
-    """One loss for each job: the mean of its own rows."""
-    device = rows.latents.device
-    noisy = backbone.add_noise(rows.latents, rows.noise, rows.t)
-    frozen_columns = len(stack.adapters) - each.shape[1]
+@dataclass
+class _Place:
+    """How many steps are done. ``whole`` is False while an update is under way: such a state is never saved."""
 
-    def predict(frozen: bool, own: bool, text: Tensor | None = None) -> Tensor:
-        gates = torch.cat([each * own, torch.full((len(each), frozen_columns), float(frozen))], dim=1)
-        with stack.active(gates.to(device)):
-            return backbone.predict(noisy, rows.t, rows.text if text is None else text)
+    step: int
+    whole: bool = True
 
-    per_row = objective(predict, rows, backbone.target(rows.latents, rows.noise, rows.t))
-    return per_row.view(each.shape[1], -1).mean(1)
+    def ahead(self, learners: Sequence[Learner]) -> list[Learner]:
+        """Those that have not ended."""
+        return [one for one in learners if self.step < one.course.steps]
 
 
-def _update(adapters: Sequence[Adapter], optimizers: Sequence[torch.optim.Optimizer], config: TrainConfig, step: int) -> None:
-    for adapter, optimizer in zip(adapters, optimizers, strict=True):
-        nn.utils.clip_grad_norm_(adapter.parameters(), config.clip_norm)
-        for group in optimizer.param_groups:
-            group["lr"] = lr_at(config, step)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+def _step(passes: Passes, live: Sequence[Learner], empty: Tensor, at: _Place, config: TrainConfig) -> list[float]:
+    """One optimizer step of every live adapter; their losses before it."""
+    _look(passes, live, at.step, config)
+    losses = passes.learn([_rows(one, empty, at.step, config) for one in live], config.micro_rows)
+    at.whole = False
+    for one in live:
+        one.update(at.step)
+    at.step, at.whole = at.step + 1, True
+    return losses
 
 
-def _joined(parts: Sequence[Rows]) -> Rows:
-    return Rows(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Rows)))
+def _learner(job: Job, config: TrainConfig, device: torch.device) -> Learner:
+    job.adapter.to(device)
+    learned, held_out = (job.data, None) if config.until == "steps" else apart(job.data, config.seed)
+    return Learner(job, config, learned, held_out)
+
+
+def _rows(one: Learner, empty: Tensor, step: int, config: TrainConfig) -> Rows:
+    return rows_at(one.learned, empty, config.seed, step, config.rows, config.drop_caption, config.noisy_share)
+
+
+def _look(passes: Passes, live: Sequence[Learner], step: int, config: TrainConfig) -> None:
+    """Where it is time, the loss on the held-out pictures; on a step that was gone on from, it is there already."""
+    looks, over = divmod(step, config.check_steps)
+    if config.until == "steps" or over or len(live[0].held_out_losses) == looks:
+        return
+    parts = [held_out_rows(one.held_out, config.seed, HELD_OUT_ROWS, config.noisy_share) for one in live if one.held_out is not None]
+    for one, loss in zip(live, passes.look(parts, config.micro_rows or config.rows), strict=True):
+        one.held_out_losses.append(loss)
+
+
+def _told(step: int, learners: Sequence[Learner], live: Sequence[Learner], losses: Sequence[float], rows: int) -> StepDone:
+    return StepDone(
+        step,
+        max(one.course.steps for one in learners),
+        {one.name: loss for one, loss in zip(live, losses, strict=True)},
+        rows * len(live),
+        {one.name: one.held_out_losses[-1] for one in live if one.held_out_losses},
+    )

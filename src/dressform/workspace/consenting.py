@@ -164,4 +164,4 @@ def _adapters_among(workspace: Workspace, gone: frozenset[str]) -> list[str]:
 
 
 def _working_files(workspace: Workspace) -> list[str]:
-    return [*workspace.store.list("checkpoints/"), *workspace.store.list("previews/")]
+    return [name for place in ("checkpoints/", "previews/", "cache/") for name in workspace.store.list(place)]

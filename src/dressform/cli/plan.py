@@ -1,0 +1,55 @@
+"""What train would do, and what it would cost; nothing is trained. Example: dressform plan aoi"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dressform.cli import output
+from dressform.cli import train as training_options
+from dressform.cli.opening import opened
+
+if TYPE_CHECKING:
+    from dressform.train.plan import Plan
+
+NEEDS_ARGUMENTS = True
+_GIB = 2**30
+
+
+def command(
+    character: Annotated[Path, typer.Argument(help="Her folder.")],
+    steps: training_options.Steps = None,
+    rank: training_options.Rank = 8,
+    seed: training_options.Seed = 0,
+    identity: training_options.Identity = "auto",
+    until: training_options.Until = "steps",
+    floor: training_options.Floor = 100,
+    memory: training_options.Memory = None,
+    recompute: training_options.Recompute = False,
+) -> None:
+    from dressform.workspace import training
+
+    source, recipes = training.source_of(identity), training_options.asked(rank, seed, steps, until, floor, recompute)
+    with opened(character) as workspace, output.bar("encoding") as encoding:
+        found = training.plan(workspace, *recipes, source, int((memory or 0) * _GIB), training.Watch(on_encoded=encoding))
+    if found.kept:
+        output.say(f"trained already: {', '.join(found.kept)}")
+    most = "at most " if until == "converged" else ""
+    for what, stage, config in (("identity", found.identity, recipes[0]), ("outfits", found.outfits, recipes[1])):
+        for line in _lines(stage) if stage else ():
+            output.say(f"{what}: {line}, {most}{config.steps} steps, {config.rows} pictures of each in a step")
+    output.say(f"in all: {training_options.in_one_line(found)}")
+    if found.identity or found.outfits:
+        output.hint(f"dressform train {character}")
+
+
+def _lines(stage: Plan) -> list[str]:
+    """A line for each group."""
+    found = []
+    for i, group in enumerate(stage.groups):
+        which = f"group {i + 1} of {len(stage.groups)}: " if len(stage.groups) > 1 else ""
+        parts = f" in micro-steps of {group.micro_rows}" if group.micro_rows else ""
+        found.append(f"{which}{', '.join(group.names)}{parts}")
+    return found

@@ -1,0 +1,146 @@
+"""What a base model makes of pictures and captions, encoded once and kept in the Store, by the hash of all that it comes from.
+
+A latent belongs to (pixels, mask, base model, size), an embedding to (text, base model): where nothing changed, a later
+run reads it back; a changed caption costs one text, not one picture. Only names are in memory, and what was read last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from dressform.backbones.protocol import Backbone
+from dressform.pictures import intake
+from dressform.store import Store
+from dressform.train.data import Example, garment_cells
+
+_VERSION = 1
+_PLACE = "cache/"
+_AT_HAND_BYTES = 256 << 20
+
+OnEncoded = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One picture of the store and what is said of it. ``id`` is the hash of its pixels; ``pixels`` and ``mask`` are names of PNGs."""
+
+    id: str
+    pixels: str
+    mask: str | None
+    caption: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Where one source's encodings lie."""
+
+    picture: str
+    text: str
+    anchor: str
+
+
+class Cache:
+    """Encodings in a Store; the last ones read, up to 256 MiB, stay at hand."""
+
+    def __init__(self, store: Store, backbone: Backbone) -> None:
+        self._store, self._backbone = store, backbone
+        self._device = next(backbone.denoiser.parameters()).device
+        self._recent: OrderedDict[str, dict[str, Tensor]] = OrderedDict()
+        self._recent_bytes = 0
+        self._used: set[str] = set()
+
+    def examples(self, sources: Sequence[Source], on_encoded: OnEncoded = lambda _done, _all: None) -> CachedSet:
+        """The sources as Examples; what is not there yet is encoded now, picture by picture, so that none depends on another."""
+        names = [self._names(source) for source in sources]
+        there = set(self._store.list(_PLACE))
+        missing = [i for i, n in enumerate(names) if not {n.picture, n.text, n.anchor} <= there]
+        for done, i in enumerate(missing):
+            self._encode(sources[i], names[i], there)
+            on_encoded(done + 1, len(missing))
+        self._used.update(name for n in names for name in (n.picture, n.text, n.anchor))
+        return CachedSet(tuple(s.id for s in sources), self, tuple(names))
+
+    def drop_unused(self) -> int:
+        """Forget every encoding that no set of this run asked for; how many."""
+        unused = [name for name in self._store.list(_PLACE) if name not in self._used]
+        for name in unused:
+            self._store.delete(name)
+        return len(unused)
+
+    def read(self, name: str) -> dict[str, Tensor]:
+        """The tensors of one encoding."""
+        if name in self._recent:
+            self._recent.move_to_end(name)
+            return self._recent[name]
+        tensors = {key: value.to(self._device) for key, value in load_tensors(self._store.read(name)).items()}
+        self._recent[name] = tensors
+        self._recent_bytes += _size(tensors.values())
+        while self._recent_bytes > _AT_HAND_BYTES and len(self._recent) > 1:
+            self._recent_bytes -= _size(self._recent.popitem(last=False)[1].values())
+        return tensors
+
+    def _names(self, source: Source) -> _Names:
+        base, size = self._backbone.sha256, [self._backbone.size_px, self._backbone.cell_px]
+        mask = hashlib.sha256(self._store.read(source.mask)).hexdigest() if source.mask else ""
+        return _Names(
+            f"{_PLACE}pictures/{_key('picture', base, size, source.id, mask)}",
+            f"{_PLACE}texts/{_key('text', base, source.caption)}",
+            f"{_PLACE}texts/{_key('text', base, source.anchor)}",
+        )
+
+    def _encode(self, source: Source, names: _Names, there: set[str]) -> None:
+        if names.picture not in there:
+            self._keep(names.picture, self._encoded_picture(source), there)
+        for name, text in ((names.text, source.caption), (names.anchor, source.anchor)):
+            if name not in there:
+                self._keep(name, {"text": self._backbone.encode_text([text])[0]}, there)
+
+    def _encoded_picture(self, source: Source) -> dict[str, Tensor]:
+        side = self._backbone.size_px
+        pixels = torch.tensor(intake.fitted(intake.from_png(self._store.read(source.pixels)), side)).permute(2, 0, 1)
+        latents = self._backbone.encode_pictures(pixels[None])[0]
+        if source.mask is None:
+            return {"latents": latents, "mask": torch.zeros(1, *latents.shape[1:])}
+        mask = torch.tensor(intake.fitted_mask(intake.from_png(self._store.read(source.mask)) > 127, side))
+        return {"latents": latents, "mask": garment_cells(mask[None], self._backbone.cell_px)[0]}
+
+    def _keep(self, name: str, tensors: dict[str, Tensor], there: set[str]) -> None:
+        self._store.write(name, save_tensors({key: value.cpu().contiguous() for key, value in tensors.items()}))
+        there.add(name)
+
+
+@dataclass(frozen=True)
+class CachedSet:
+    """Examples that are read from the cache as they are needed."""
+
+    ids: tuple[str, ...]
+    cache: Cache = field(repr=False)
+    names: tuple[_Names, ...] = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        named = (f"{i} {n.picture} {n.text} {n.anchor}" for i, n in zip(self.ids, self.names, strict=True))
+        return hashlib.sha256("\n".join(named).encode()).hexdigest()
+
+    def at(self, i: int) -> Example:
+        picture = self.cache.read(self.names[i].picture)
+        text, anchor = (self.cache.read(name)["text"] for name in (self.names[i].text, self.names[i].anchor))
+        return Example(picture["latents"], text, picture["mask"], anchor)
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(json.dumps([_VERSION, *parts]).encode()).hexdigest()[:40]
+
+
+def _size(tensors: Iterable[Tensor]) -> int:
+    return sum(t.numel() * t.element_size() for t in tensors)

@@ -1,0 +1,96 @@
+"""Forward and backward passes of many adapters at once: each row with its own adapter, one loss for each adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, fields
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from dressform.adapters.stack import Adapter, AdapterStack
+from dressform.backbones.protocol import Backbone
+from dressform.errors import BadInput
+from dressform.train.config import TrainConfig
+from dressform.train.data import Rows
+from dressform.train.objective import Objective
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What every pass needs. The stack holds one learning adapter for each part of the rows, in order, then the frozen ones."""
+
+    backbone: Backbone
+    stack: AdapterStack
+    objective: Objective
+
+    def learn(self, parts: Sequence[Rows], micro_rows: int) -> list[float]:
+        """Gradients of each adapter's mean loss over its own rows, left on its matrices; the losses.
+
+        In micro-steps of at most ``micro_rows`` rows of each adapter (0: all at once); their gradients add up to the same.
+        """
+        rows = len(parts[0].t)
+        size = micro_rows or rows
+        total = torch.zeros(len(parts))
+        for first in range(0, rows, size):
+            per_row = self._losses([_slice(part, first, first + size) for part in parts])
+            losses = per_row.sum(1) / rows
+            losses.sum().backward()
+            total += losses.detach().cpu()
+        return total.tolist()
+
+    def look(self, parts: Sequence[Rows], micro_rows: int) -> list[float]:
+        """Each adapter's mean loss, without learning."""
+        rows = len(parts[0].t)
+        size = micro_rows or rows
+        with torch.no_grad():
+            found = [self._losses([_slice(part, i, i + size) for part in parts]) for i in range(0, rows, size)]
+        return torch.cat(found, 1).mean(1).tolist()
+
+    def _losses(self, parts: Sequence[Rows]) -> Tensor:
+        """[adapters, rows of each]."""
+        rows = Rows(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Rows)))
+        noisy = self.backbone.add_noise(rows.latents, rows.noise, rows.t)
+        each = torch.eye(len(parts)).repeat_interleave(len(parts[0].t), 0)
+        frozen_columns = len(self.stack.adapters) - len(parts)
+
+        def predict(frozen: bool, own: bool, text: Tensor | None = None) -> Tensor:
+            with self.stack.active(torch.cat([each * own, torch.full((len(each), frozen_columns), float(frozen))], dim=1)):
+                return self.backbone.predict(noisy, rows.t, rows.text if text is None else text)
+
+        per_row = self.objective(predict, rows, self.backbone.target(rows.latents, rows.noise, rows.t))
+        return per_row.view(len(parts), -1)
+
+
+@contextmanager
+def attached(
+    backbone: Backbone, adapters: Sequence[Adapter], frozen: Adapter | None, objective: Objective, config: TrainConfig
+) -> Iterator[Passes]:
+    """Passes with these adapters, and the frozen one, in the denoiser.
+
+    Raises BadInput where gradient checkpointing is asked of a denoiser that has none.
+    """
+    layers = backbone.target_layers(config.targets)
+    with AdapterStack(layers, [*adapters, *([frozen] if frozen is not None else [])]).attached() as stack:
+        with _recomputed(backbone, stack) if config.recompute else nullcontext():
+            yield Passes(backbone, stack, objective)
+
+
+@contextmanager
+def _recomputed(backbone: Backbone, stack: AdapterStack) -> Iterator[None]:
+    denoiser = backbone.denoiser
+    if not hasattr(denoiser, "enable_gradient_checkpointing"):
+        raise BadInput("recompute: this base model's denoiser has no gradient checkpointing; train without it")
+    again = partial(checkpoint, use_reentrant=False, context_fn=stack.recomputing)
+    denoiser.enable_gradient_checkpointing(again)  # type: ignore[operator]
+    try:
+        yield
+    finally:
+        denoiser.disable_gradient_checkpointing()  # type: ignore[operator]
+
+
+def _slice(rows: Rows, first: int, last: int) -> Rows:
+    return Rows(*(getattr(rows, f.name)[first:last] for f in fields(Rows)))

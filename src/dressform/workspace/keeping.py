@@ -1,0 +1,29 @@
+"""Trained adapters in the store: each with the mark of what it was trained on, so that the same is not trained twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from dressform.adapters import files
+from dressform.adapters.stack import Adapter
+from dressform.consent.gate import Grant
+from dressform.consent.scopes import Scope
+from dressform.train.checkpoint import Mark
+from dressform.workspace.workspace import Workspace
+
+
+def is_done(workspace: Workspace, outfit: str | None, mark: Mark) -> bool:
+    """True where this adapter (None: the identity) was trained on just this, or was made elsewhere."""
+    name = workspace.adapter_name(outfit)
+    return workspace.imported(outfit) or (
+        name in workspace.store and f"{name}.mark" in workspace.store and workspace.store.read(f"{name}.mark") == mark.digest.encode()
+    )
+
+
+def keep(workspace: Workspace, grant: Grant[Scope], outfit: str | None, adapter: Adapter, mark: Mark, inputs: Sequence[str]) -> None:
+    """Keep a trained adapter; ``inputs`` are the hashes it comes from, for the ledger."""
+    name, data = workspace.adapter_name(outfit), files.to_bytes(adapter)
+    workspace.record(grant, inputs, [hashlib.sha256(data).hexdigest()])  # first, so that no adapter is without its line
+    workspace.store.write(name, data)
+    workspace.store.write(f"{name}.mark", mark.digest.encode())

@@ -1,0 +1,138 @@
+"""What ``train`` will do before it does it: what is missing, in which groups, in how much memory and time."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+
+import torch
+
+from dressform.train import memory
+from dressform.train.checkpoint import Mark, mark
+from dressform.train.config import TrainConfig
+from dressform.train.objective import Objective
+from dressform.train.objectives.dressed import identity_from_dressed
+from dressform.train.objectives.outfit import outfit_on_identity
+from dressform.train.objectives.plain import plain
+from dressform.train.plan import Cost, Group, Plan, estimated, planned
+from dressform.train.trial import measured
+from dressform.workspace.datasets import Material
+from dressform.workspace.keeping import is_done
+from dressform.workspace.workspace import IDENTITY, Workspace
+
+GROUPS = "checkpoints/groups.json"
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """How the identity is trained, and every outfit; ``memory_bytes`` is what the process may hold in all (0: what is free)."""
+
+    identity: TrainConfig
+    outfits: TrainConfig
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is kept because it is trained already, and the plans of the two stages (None: nothing to do there)."""
+
+    kept: tuple[str, ...]
+    identity: Plan | None
+    outfits: Plan | None
+    budget_bytes: float
+
+    @property
+    def seconds(self) -> float:
+        return sum(p.seconds for p in (self.identity, self.outfits) if p is not None)
+
+    @property
+    def peak_bytes(self) -> float:
+        return max((p.peak_bytes for p in (self.identity, self.outfits) if p is not None), default=0.0)
+
+
+def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, restart: bool = False) -> Outlook:
+    """The plan of a training. A step is measured once for each recipe and machine, then remembered.
+
+    Groups that were begun are gone on with as they are. Raises NotReady where the memory is too little for one picture.
+    """
+    who = identity_mark(workspace, given, recipes.identity)
+    budget = recipes.memory_bytes or memory.budget_bytes(_device(workspace))
+    if restart or not is_done(workspace, None, who):
+        cost = _cost(workspace, IDENTITY, recipes.identity, identity_objective(given, recipes.identity), budget)
+        identity = planned({IDENTITY: recipes.identity.steps}, recipes.identity.rows, cost, budget)
+        todo = list(given.outfits)
+    else:
+        identity = None
+        marks = {n: outfit_mark(workspace, given, recipes.outfits, n) for n in given.outfits}
+        todo = [n for n, m in marks.items() if restart or not is_done(workspace, n, m)]
+    kept = ([IDENTITY] if identity is None else []) + [n for n in given.outfits if n not in todo]
+    return Outlook(tuple(kept), identity, _outfits(workspace, recipes, todo, budget) if todo else None, budget)
+
+
+def identity_objective(given: Material, config: TrainConfig) -> Objective:
+    """What the identity learns by."""
+    return plain if given.neutral else identity_from_dressed(config.anchor)
+
+
+def identity_mark(workspace: Workspace, given: Material, config: TrainConfig) -> Mark:
+    """What the identity is trained on."""
+    return mark(config, workspace.backbone.sha256, "", [given.identity])
+
+
+def outfit_mark(workspace: Workspace, given: Material, config: TrainConfig, *names: str) -> Mark:
+    """What these outfits are trained on, on top of the identity as it is kept."""
+    return mark(config, workspace.backbone.sha256, workspace.adapter_sha256(None), [given.outfits[n] for n in names])
+
+
+def _outfits(workspace: Workspace, recipes: Recipes, todo: Sequence[str], budget: float) -> Plan:
+    config = recipes.outfits
+    cost = _cost(workspace, "outfits", config, outfit_on_identity(config.preserve), budget)
+    steps = dict.fromkeys(todo, config.steps)
+    begun = [group for group in _begun(workspace, config) if set(group.names) & set(todo)]
+    fresh = [name for name in todo if not any(name in group.names for group in begun)]
+    groups = [*begun, *(planned(dict.fromkeys(fresh, config.steps), config.rows, cost, budget).groups if fresh else ())]
+    steps |= {name: config.steps for group in begun for name in group.names}
+    return Plan(tuple(groups), *estimated(groups, steps, config.rows, cost))
+
+
+def remember(workspace: Workspace, config: TrainConfig, groups: Sequence[Group]) -> None:
+    """Keep the groups of a run that begins, so that it goes on with the same ones: a batch's size shows in the last bit of a sum."""
+    named = [asdict(g) | {"names": list(g.names)} for g in groups]
+    if GROUPS in workspace.store and json.loads(workspace.store.read(GROUPS))["groups"] == named:
+        return
+    workspace.store.write(GROUPS, json.dumps({"key": _key(workspace, "outfits", config), "groups": named}).encode())
+
+
+def _begun(workspace: Workspace, config: TrainConfig) -> list[Group]:
+    if GROUPS not in workspace.store:
+        return []
+    said = json.loads(workspace.store.read(GROUPS))
+    if said["key"] != _key(workspace, "outfits", config) and not list(workspace.store.list("checkpoints/outfits-")):
+        return []
+    known = {o.name for o in workspace.character.outfits}
+    return [Group(tuple(g["names"]), g["micro_rows"]) for g in said["groups"] if set(g["names"]) <= known]
+
+
+def _cost(workspace: Workspace, what: str, config: TrainConfig, objective: Objective, budget: float) -> Cost:
+    place = f"plans/{_key(workspace, what, config)}.json"
+    if place in workspace.store:
+        return Cost(**json.loads(workspace.store.read(place)))
+    found = measured(workspace.backbone, config, objective, budget, on_identity=what != IDENTITY)
+    workspace.store.write(place, json.dumps(asdict(found)).encode())
+    return found
+
+
+def _key(workspace: Workspace, what: str, config: TrainConfig) -> str:
+    """One machine, base model and shape of work."""
+    device = _device(workspace)
+    card = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.node()} {torch.get_num_threads()}"
+    shape = replace(config, steps=1, seed=0, learning_rate=0.0, warmup_steps=0, until="steps", floor_steps=1, check_steps=1)
+    said = [what, asdict(shape), workspace.backbone.sha256, str(device), card, torch.__version__]
+    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _device(workspace: Workspace) -> torch.device:
+    return next(workspace.backbone.denoiser.parameters()).device

@@ -1,0 +1,188 @@
+"""A wardrobe in groups, resumed group by group, on the tiny base model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load
+
+from dressform.errors import BadInput, StoreError
+from dressform.layfigure import samples
+from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
+from dressform.store import MemoryStore
+from dressform.train.events import StepDone
+from dressform.train.plan import Group, Plan
+from dressform.vault import owner
+from dressform.workspace import planning, training, workspace
+from dressform.workspace.checkpoints import Checkpoints
+from dressform.workspace.workspace import Workspace
+
+OUTFITS = ("dress", "coat", "kimono", "apron")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, aoi = tmp_path_factory.mktemp("wardrobe"), HELD_OUT_IDENTITIES["aoi"]
+    samples.draw(folder / "neutral", aoi, None, 2, seed=0, size=32)
+    for i, name in enumerate(OUTFITS):
+        samples.draw(folder / name, aoi, HELD_OUT_DESIGNS[f"{name}-a"], 2, seed=i, size=32)
+    return folder
+
+
+@pytest.fixture
+def made(tmp_path: Path, tiny_backbone, tiny_base: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch):
+    """Makes a character with four outfits; each call a new one. In float32, with no trials and no previews."""
+    monkeypatch.setattr(tiny_backbone, "autocast", lambda: torch.autocast("cpu", enabled=False))
+    monkeypatch.setattr(training, "preview", lambda *_a: None)
+    monkeypatch.setattr(planning, "measured", lambda *_a, **_k: planning.Cost(0, 1, 0.0, 1.0))
+
+    def make(called: str) -> Workspace:
+        store = MemoryStore()
+        workspace.create(tmp_path / called, workspace.Asked("aoi", 24, base_model=str(tiny_base)), store)
+        her = Workspace(tmp_path / called, store, owner.load())
+        her.__dict__["backbone"] = tiny_backbone
+        her.add([drawn / "neutral"], None)
+        for name in OUTFITS:
+            her.add([drawn / name], name)
+        return her
+
+    return make
+
+
+def recipes(steps: int = 3):
+    return [replace(r, rows=2) for r in training.recipes(2, 0, steps)]
+
+
+def adapters(her: Workspace) -> dict[str, bytes]:
+    return {n: her.store.read(n) for n in her.store.list("adapters/") if n.endswith(".safetensors")}
+
+
+def close(some: dict[str, bytes], others: dict[str, bytes]) -> None:
+    assert some.keys() == others.keys() and len(some) == 1 + len(OUTFITS)
+    for name in some:
+        for key, value in load(some[name]).items():
+            torch.testing.assert_close(value.float(), load(others[name])[key].float(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.recipe
+def test_groups_of_two_give_the_wardrobe_of_four_and_go_on_after_any_stop(made) -> None:
+    whole, grouped, stopped = made("whole"), made("grouped"), made("stopped")
+    plans: list[planning.Outlook] = []
+    watch = training.Watch(on_plan=plans.append)
+    training.run(whole, *recipes(), watch=watch)
+    training.run(grouped, *recipes(), memory_bytes=4, watch=watch)
+    assert [[len(g.names) for g in p.outfits.groups] for p in plans if p.outfits] == [[4], [2, 2]]
+    close(adapters(whole), adapters(grouped))
+    stops = [("identity", 2), ("outfits", 1), ("outfits", 2)]
+    seen: list[str] = []
+
+    def stop(what: str, event: StepDone) -> None:
+        seen.append(what)
+        if stops and (what, event.step) == stops[0] and (what == "identity" or "aoi-kimono" in event.losses or len(stops) > 1):
+            stops.pop(0)
+            raise KeyboardInterrupt
+
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            training.run(stopped, *recipes(), memory_bytes=4, on_step=stop)
+    done = training.run(stopped, *recipes(), memory_bytes=10**9, on_step=stop, watch=watch)
+    assert [len(g.names) for g in plans[-1].outfits.groups] == [2] and done.adapters == plans[-1].outfits.groups[0].names
+    assert adapters(stopped) == adapters(grouped) and not list(stopped.store.list("checkpoints/"))
+    assert len(seen) == 3 + 3 + 3, "no step was taken twice"
+
+
+@pytest.mark.recipe
+def test_a_warm_cache_changes_no_byte(made) -> None:
+    her = made("her")
+    training.run(her, *recipes(2))
+    cold = adapters(her)
+    calls: list[int] = []
+    encode = her.backbone.encode_pictures
+    her.backbone.encode_pictures = lambda given: calls.append(len(given)) or encode(given)
+    try:
+        training.run(her, *recipes(2), restart=True)
+        assert adapters(her) == cold and not calls
+        for name in list(her.store.list("cache/")):
+            her.store.delete(name)
+        training.run(her, *recipes(2), restart=True)
+    finally:
+        del her.backbone.encode_pictures
+    assert adapters(her) == cold and calls == [1] * 10
+
+
+@pytest.mark.recipe
+def test_an_unfinished_run_that_changed_says_what_changed(made) -> None:
+    her = made("her")
+
+    def stop(what: str, event: StepDone) -> None:
+        if what == "outfits" and event.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        training.run(her, *recipes(), on_step=stop)
+    before = {n: her.store.read(n) for n in her.store.list("checkpoints/")}
+    identity, outfits = recipes()
+    with pytest.raises(BadInput, match=r"this has changed: recipe\..*--restart"):
+        training.run(her, identity, replace(outfits, preserve=0.5))
+    with pytest.raises(BadInput, match=r"this has changed: recipe, identity\..*--restart"):
+        training.run(her, *recipes(2))
+    assert {n: her.store.read(n) for n in before} == before
+    assert len(training.run(her, identity, replace(outfits, preserve=0.5), restart=True).adapters) == 5
+
+
+@pytest.mark.recipe
+def test_a_new_outfit_joins_after_the_unfinished_ones(made, drawn: Path) -> None:
+    her = made("her")
+
+    def stop(what: str, event: StepDone) -> None:
+        if what == "outfits" and event.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        training.run(her, *recipes(), on_step=stop)
+    samples.draw(drawn / "late", HELD_OUT_IDENTITIES["aoi"], HELD_OUT_DESIGNS["armour-a"], 2, seed=9, size=32)
+    her.add([drawn / "late"], "late")
+    plans: list[planning.Outlook] = []
+    made_now = training.run(her, *recipes(), watch=training.Watch(on_plan=plans.append)).adapters
+    assert plans[0].kept == ("identity",) and plans[0].outfits
+    assert plans[0].outfits.groups == (Group(OUTFITS), Group(("late",))) and made_now == (*OUTFITS, "late")
+
+
+@pytest.mark.recipe
+def test_plan_says_what_train_then_does_and_trains_nothing(made) -> None:
+    her = made("her")
+    found = training.plan(her, *recipes(), memory_bytes=6)
+    assert found.identity == Plan((Group(("identity",)),), 6.0, 2.0) and found.outfits and found.kept == ()
+    assert [g.names for g in found.outfits.groups] == [("dress", "coat"), ("kimono", "apron")] and not list(her.store.list("adapters/"))
+    followed: list[planning.Outlook] = []
+    training.run(her, *recipes(), memory_bytes=6, watch=training.Watch(on_plan=followed.append))
+    assert followed == [found]
+    assert training.plan(her, *recipes()).kept == ("identity", *OUTFITS)
+
+
+def test_the_last_two_checkpoints_are_kept_and_an_unreadable_one_costs_steps_only() -> None:
+    class Flaky(MemoryStore):
+        broken: Sequence[str] = ()
+
+        def read(self, name: str) -> bytes:
+            if name in self.broken:
+                raise StoreError(f"could not read {name}")
+            return super().read(name)
+
+    store = Flaky()
+    kept = Checkpoints(store, "outfits")
+    assert kept.load() is None
+    for i in range(12):
+        kept.save(b"%d" % i)
+    assert len(kept.names()) == 2 and kept.load() == b"11" and Checkpoints(store, "other").load() is None
+    store.broken = kept.names()[1:]
+    assert kept.load() == b"10"
+    store.broken = kept.names()
+    with pytest.raises(StoreError, match="000011"):
+        kept.load()
+    kept.clear()
+    assert not list(store.list())
