@@ -187,9 +187,10 @@ def test_a_file_says_what_programs_look_for(tiny_backbone) -> None:
         "modelspec.tags": "clothing",
         "modelspec.merged_from": "aoi", "modelspec.prediction_type": "epsilon",
     }  # fmt: skip
-    assert header.read(files.to_bytes(filled(tiny_backbone, replace(INFO, architecture="stable-diffusion-v1"), 1))).metadata[
-        "ss_base_model_version"
-    ] == "sd_v1"  # fmt: skip
+    for architecture, version, v2 in (("v1", "sd_v1", None), ("v2-512", "sd_v2", "True"), ("v2-768-v", "sd_v2_v", "True")):
+        info = replace(INFO, architecture=f"stable-diffusion-{architecture}")
+        said = header.read(files.to_bytes(filled(tiny_backbone, info, 1))).metadata
+        assert (said["ss_base_model_version"], said.get("ss_v2")) == (version, v2)
 
 
 class _Target:

@@ -100,3 +100,14 @@ def test_a_smaller_unet_is_numbered_by_its_own_blocks() -> None:
     layers = ["down_blocks.0.attentions.0.proj_in", "down_blocks.1.attentions.0.proj_in", "up_blocks.1.attentions.1.proj_in"]
     named = keys.of(ARCHITECTURES["sdxl"]).kohya(layers)
     assert list(named.values()) == [f"lora_unet_{n}_1_proj_in" for n in ("input_blocks_1", "input_blocks_3", "output_blocks_3")]
+
+
+def test_diffusers_reads_a_transformers_names_too() -> None:
+    from diffusers.loaders import lora_conversion_utils as theirs
+
+    leaves = ("to_q", "to_k", "to_v", "to_out.0", "w1", "w2", "w3")
+    family, layers = keys.of("z-image"), [n for n in full_size.matrices(full_size.transformer()) if n.endswith(leaves)]
+    written = {f"{n}.{part}": torch.zeros(2, 2) for n in family.kohya(layers).values() for part in ("lora_down.weight", "lora_up.weight")}
+    read = theirs._convert_non_diffusers_z_image_lora_to_diffusers(written)
+    assert len(layers) > 200
+    assert {n.removesuffix(".lora_A.weight") for n in read if n.endswith(".lora_A.weight")} == set(family.peft(layers).values())

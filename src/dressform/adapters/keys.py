@@ -101,6 +101,8 @@ class Family:
 _SD1 = Family("unet", {"lora_te": "text_encoder", "lora_te1": "text_encoder"}, "sd_v1", "diffusers")
 _FAMILIES = {
     "stable-diffusion-v1": _SD1,
+    "stable-diffusion-v2-512": replace(_SD1, version="sd_v2"),
+    "stable-diffusion-v2-768-v": replace(_SD1, version="sd_v2_v"),
     "dressform-layfigure-v1": replace(_SD1, version="dressform_layfigure_v1"),
     "stable-diffusion-xl-v1-base": Family(
         "unet",

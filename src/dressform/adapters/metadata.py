@@ -61,6 +61,8 @@ def written(info: AdapterInfo, digest: str, card: Card | None = None) -> dict[st
         _OURS + "identity_sha256": info.identity_sha256,
         _OURS + "version": __version__,
     }
+    if family.version.startswith("sd_v2"):
+        found["ss_v2"] = "True"  # A1111 goes by this
     if info.origin_sha256:
         found |= {_OURS + "origin_sha256": info.origin_sha256, _OURS + "origin_base": info.origin_base}
     return found | (_on_card(info, card) if card else {})
