@@ -12,12 +12,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dressform.records import AdapterInfo
+
+_GATES: ContextVar[Mapping[AdapterStack, Tensor]] = ContextVar("gates", default=MappingProxyType({}))
+"""Each stack's gates. A context variable, so that a block that is computed again in the backward pass finds those of its forward pass."""
 
 
 class Adapter(nn.Module):
@@ -38,8 +43,8 @@ class Adapter(nn.Module):
             a = torch.empty(info.rank, *weight.shape[1:])
             fan_in = math.prod(weight.shape[1:])
             a.uniform_(-1, 1, generator=generator).mul_(1 / math.sqrt(fan_in))  # kaiming_uniform with a = sqrt(5)
-            down.append(nn.Parameter(a))
-            up.append(nn.Parameter(torch.zeros(weight.shape[0], info.rank)))
+            down.append(nn.Parameter(a.to(weight.device)))
+            up.append(nn.Parameter(torch.zeros(weight.shape[0], info.rank, device=weight.device)))
         self.down, self.up = nn.ParameterList(down), nn.ParameterList(up)
 
     def matrices(self) -> Iterator[tuple[str, Tensor, Tensor]]:
@@ -59,11 +64,15 @@ class AdapterStack:
         for adapter in adapters:
             assert adapter.layer_names == tuple(layers), "an adapter for other layers"
         self.layers, self.adapters = dict(layers), list(adapters)
-        self.gates: Tensor | None = None
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
         ranks = torch.tensor([a.info.rank for a in adapters], dtype=torch.long)
         self._column_of_rank = torch.repeat_interleave(torch.arange(len(adapters)), ranks)
         self._scaling = torch.tensor([a.info.scaling for a in adapters], dtype=torch.float32)
+
+    @property
+    def gates(self) -> Tensor | None:
+        """The gates of each row's ranks [rows, sum of ranks], or None where no adapter is live."""
+        return _GATES.get().get(self)
 
     def attach(self) -> None:
         """Put the adapters into the denoiser. Undone by ``detach``; the denoiser's own weights are never touched."""
@@ -112,12 +121,12 @@ class AdapterStack:
     def active(self, gates: Tensor) -> Iterator[None]:
         """Choose the live adapters of each row: gates [rows, adapters], 0 for off, else the scale."""
         assert gates.shape[1] == len(self.adapters)
-        before = self.gates
-        self.gates = (gates * self._scaling.to(gates.device))[:, self._column_of_rank.to(gates.device)]
+        of_ranks = (gates * self._scaling.to(gates.device))[:, self._column_of_rank.to(gates.device)]
+        before = _GATES.set({**_GATES.get(), self: of_ranks})
         try:
             yield
         finally:
-            self.gates = before
+            _GATES.reset(before)
 
     def _stacked(self, i: int) -> tuple[Tensor, Tensor]:
         """A [sum of ranks, in, ...] and B [out, sum of ranks] of layer i."""
@@ -125,23 +134,22 @@ class AdapterStack:
 
     def _linear(self, i: int):
         def hook(_layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if self.gates is None:
+            if (gates := self.gates) is None:
                 return output
             a, b = self._stacked(i)
             x = inputs[0]
-            gates = self.gates.view(len(self.gates), *(1,) * (x.dim() - 2), -1)
             low = functional.linear(x, a)
-            return output + functional.linear(low * gates.to(low.dtype), b)
+            return output + functional.linear(low * gates.view(len(gates), *(1,) * (x.dim() - 2), -1).to(low.dtype), b)
 
         return hook
 
     def _convolution(self, i: int):
         def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if self.gates is None:
+            if (gates := self.gates) is None:
                 return output
             assert isinstance(layer, nn.Conv2d)
             a, b = self._stacked(i)
             low = functional.conv2d(inputs[0], a, None, layer.stride, layer.padding, layer.dilation)
-            return output + functional.conv2d(low * self.gates[:, :, None, None].to(low.dtype), b[:, :, None, None])
+            return output + functional.conv2d(low * gates[:, :, None, None].to(low.dtype), b[:, :, None, None])
 
         return hook
