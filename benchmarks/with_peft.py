@@ -14,13 +14,13 @@ from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 from torch.nn import functional
 
-from dressform.backbones.stable_diffusion import StableDiffusion
+from dressform.backbones.assembled import Assembled
 from dressform.train.config import TrainConfig
 from dressform.train.data import TrainingSet, rows_at
 from dressform.train.loop import lr_at
 
 
-def trained(base: StableDiffusion, data: TrainingSet, config: TrainConfig) -> nn.Module:
+def trained(base: Assembled, data: TrainingSet, config: TrainConfig) -> nn.Module:
     """A copy of the denoiser with PEFT's layers in it, trained for ``config.steps`` on ``data``."""
     torch.manual_seed(config.seed)
     unet = copy.deepcopy(base.denoiser)
@@ -29,7 +29,7 @@ def trained(base: StableDiffusion, data: TrainingSet, config: TrainConfig) -> nn
     unet = inject_adapter_in_model(lora, unet).train()
     learned = [p for p in unet.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
-    scheduler = DDPMScheduler.from_config(base.scheduler.config)
+    scheduler = DDPMScheduler.from_config(base.schedule.scheduler.config)  # type: ignore[attr-defined]
     empty = base.encode_text([""])
     for step in range(config.steps):
         rows = rows_at(data, empty, config.seed, step, config.rows, config.drop_caption, config.noisy_share)

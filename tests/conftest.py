@@ -37,6 +37,26 @@ def tiny_backbone(tiny_base: Path):
     return backbones.load(tiny_base)
 
 
+@pytest.fixture(scope="session", params=["tiny", "tiny_sdxl", "tiny_flow"])
+def family_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random base model of each family."""
+    from importlib import import_module
+
+    return import_module(f"tests.{request.param}").write(tmp_path_factory.mktemp("family") / request.param)
+
+
+@pytest.fixture(scope="session")
+def family(family_folder: Path):
+    """The backbone of each family, working in float32."""
+    import torch
+
+    from dressform import backbones
+
+    base = backbones.load(family_folder, "cpu")
+    base.autocast = lambda: torch.autocast("cpu", enabled=False)
+    return base
+
+
 @pytest.fixture
 def dolls(tmp_path: Path) -> Path:
     """A folder with neutral/ and dress/: three small pictures each, with captions and masks."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dressform.backbones.stable_diffusion import embedded_folder
+from dressform.backbones.embedded import embedded_folder
 
 pytestmark = [
     pytest.mark.recipe,
@@ -56,6 +56,6 @@ def test_any_new_trigger_word_has_tokens_and_vocabulary_words_are_known() -> Non
 
     base = backbones.load("layfigure")
     for word in ("aoi", "zxqvj", "アオイ", "mia_dress7"):
-        ids = base.tokenizer(word, add_special_tokens=False).input_ids
-        assert ids and base.tokenizer.unk_token_id not in ids and not base.knows_word(word)
+        ids = base.asking.tokenizer(word, add_special_tokens=False).input_ids
+        assert ids and base.asking.tokenizer.unk_token_id not in ids and not base.knows_word(word)
     assert base.knows_word("red") and base.knows_word("swimsuit")

@@ -8,18 +8,18 @@ from benchmarks import with_peft
 from benchmarks.separation.arms import Learned, Recipe, plain_material
 from benchmarks.separation.cases import Material
 from dressform.adapters.stack import Adapter
-from dressform.backbones.stable_diffusion import StableDiffusion
+from dressform.backbones.assembled import Assembled
 from dressform.records import AdapterInfo
 
 
-def one_plain_with_peft(base: StableDiffusion, given: Material, recipe: Recipe) -> Learned:
+def one_plain_with_peft(base: Assembled, given: Material, recipe: Recipe) -> Learned:
     """The arm "one plain LoRA", trained by other people's software."""
     data, words, config = plain_material(base, given, recipe)
     unet = with_peft.trained(base, data, config)
     return Learned([_taken_over(base, unet, config)], lambda _asked: (1.0,), words)
 
 
-def _taken_over(base: StableDiffusion, unet: torch.nn.Module, config) -> Adapter:  # type: ignore[no-untyped-def]
+def _taken_over(base: Assembled, unet: torch.nn.Module, config) -> Adapter:  # type: ignore[no-untyped-def]
     """PEFT's matrices in our adapter, so that both are probed by the same code."""
     info = AdapterInfo("outfit", "peft", "peft", config.rank, config.alpha, config.targets, base.sha256)
     adapter = Adapter(info, base.target_layers(config.targets))

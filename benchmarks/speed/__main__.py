@@ -19,7 +19,7 @@ import torch
 from benchmarks.speed import generation, training
 from benchmarks.speed.timing import Turns
 from dressform import backbones
-from dressform.backbones.stable_diffusion import embedded_folder
+from dressform.backbones.embedded import embedded_folder
 from dressform.train.config import TrainConfig
 
 

@@ -13,16 +13,14 @@ from benchmarks.speed.wardrobes import adapter
 from dressform.adapters import files
 from dressform.adapters.stack import AdapterStack
 from dressform.backbones import precision
-from dressform.backbones.stable_diffusion import StableDiffusion
+from dressform.backbones.assembled import Assembled
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.train.config import TrainConfig
 
 _PROMPT = "her, her_dress, side view, standing, white background"
 
 
-def lookbooks(
-    base: StableDiffusion, folder: Path, config: TrainConfig, outfits: int, views: int, steps: int, turns: Turns
-) -> dict[str, Ratio]:
+def lookbooks(base: Assembled, folder: Path, config: TrainConfig, outfits: int, views: int, steps: int, turns: Turns) -> dict[str, Ratio]:
     """Seconds of a lookbook of outfits x views, ours over each other way."""
     who = adapter(base, "identity", config, filled=True)
     worn = [adapter(base, f"outfit{i}", config, filled=True) for i in range(outfits)]
@@ -56,7 +54,7 @@ def lookbooks(
     }
 
 
-def _with_diffusers(base: StableDiffusion, folder: Path, adapters: list, place: Path) -> StableDiffusionPipeline:  # type: ignore[type-arg]
+def _with_diffusers(base: Assembled, folder: Path, adapters: list, place: Path) -> StableDiffusionPipeline:  # type: ignore[type-arg]
     """A pipeline with our exported files loaded by ``load_lora_weights``, as a user of diffusers would."""
     pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, torch_dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)

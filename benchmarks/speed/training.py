@@ -10,14 +10,14 @@ import torch
 from benchmarks import with_peft
 from benchmarks.speed.timing import Ratio, Turns, ratio
 from benchmarks.speed.wardrobes import adapter, jobs, pictures
-from dressform.backbones.stable_diffusion import StableDiffusion
+from dressform.backbones.assembled import Assembled
 from dressform.train.config import TrainConfig
 from dressform.train.loop import train
 from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.objectives.plain import plain
 
 
-def against_one_after_another(base: StableDiffusion, config: TrainConfig, counts: Sequence[int], turns: Turns) -> dict[str, Ratio]:
+def against_one_after_another(base: Assembled, config: TrainConfig, counts: Sequence[int], turns: Turns) -> dict[str, Ratio]:
     """Seconds of N outfits together over seconds of N runs of one, both with L_k on a frozen identity: under 1 is faster."""
     found = {}
     who = adapter(base, "identity", config, filled=True)
@@ -34,7 +34,7 @@ def against_one_after_another(base: StableDiffusion, config: TrainConfig, counts
     return found
 
 
-def over_the_floor(base: StableDiffusion, config: TrainConfig, count: int, turns: Turns) -> dict[str, Ratio]:
+def over_the_floor(base: Assembled, config: TrainConfig, count: int, turns: Turns) -> dict[str, Ratio]:
     """Seconds of a step over what its predictions must cost: a frozen forward each, and as much again for input gradients.
 
     L_k asks for two predictions a row, one of them without gradient: its floor is three forwards.
@@ -61,7 +61,7 @@ def over_the_floor(base: StableDiffusion, config: TrainConfig, count: int, turns
     }
 
 
-def against_peft(base: StableDiffusion, config: TrainConfig, count: int, turns: Turns) -> dict[str, Ratio]:
+def against_peft(base: Assembled, config: TrainConfig, count: int, turns: Turns) -> dict[str, Ratio]:
     """Our wardrobe in one pass over the same plain steps with PEFT and diffusers, one LoRA after another."""
     seconds = turns.seconds(
         {

@@ -25,7 +25,7 @@ def adapter(base: Backbone, name: str, config: TrainConfig, filled: bool = False
 def pictures(base: Backbone, name: str, count: int = 12) -> TrainingSet:
     """A random set of ``count`` pictures with captions of the usual length."""
     side = base.size_px // base.cell_px
-    channels = int(base.denoiser.config["in_channels"])  # type: ignore[index]
+    channels = base.latent_channels
     text = base.encode_text([f"her, her_{name}, side view, waving, park background"]).expand(count, -1, -1)
     mask = torch.zeros(count, 1, side, side)
     mask[:, :, side // 4 : side // 2, side // 4 : side // 2] = 1

@@ -26,8 +26,8 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.trust.vectors import Vectors, adapters, house, pictures
+from dressform import backbones
 from dressform.adapters import files, foreign
-from dressform.backbones import stable_diffusion
 from dressform.consent.ledger import Ledger
 from dressform.dress import provenance
 from dressform.errors import BadInput, DressformError
@@ -88,7 +88,7 @@ FAMILIES: dict[str, tuple[Callable[[Path], object], Vectors]] = {
     "vault": (_vault, house.VAULTS),
     "ledger": (lambda file: Ledger(file, house.OWNER.public_key().public_bytes_raw()).entries(), house.LEDGERS),
     "character": (character_file.read, house.CHARACTERS),
-    "base model": (stable_diffusion.load, house.BASE_MODELS),
+    "base model": (backbones.load, house.BASE_MODELS),
     "signed picture": (_signed, house.SIGNED),
 }
 

@@ -12,14 +12,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dressform.records import AdapterInfo
+
+_LIVE: ContextVar[Mapping[AdapterStack, list[tuple[Tensor, Tensor]] | None]] = ContextVar("live", default=MappingProxyType({}))
+"""What is live in each stack. A context variable, so that a block that is computed again in the backward pass finds what it had."""
 
 
 class Adapter(nn.Module):
@@ -40,8 +45,8 @@ class Adapter(nn.Module):
             a = torch.empty(info.rank, *weight.shape[1:])
             fan_in = math.prod(weight.shape[1:])
             a.uniform_(-1, 1, generator=generator).mul_(1 / math.sqrt(fan_in))  # kaiming_uniform with a = sqrt(5)
-            down.append(nn.Parameter(a))
-            up.append(nn.Parameter(torch.zeros(weight.shape[0], info.rank)))
+            down.append(nn.Parameter(a.to(weight.device)))
+            up.append(nn.Parameter(torch.zeros(weight.shape[0], info.rank, device=weight.device)))
         self.down, self.up = nn.ParameterList(down), nn.ParameterList(up)
 
     def matrices(self) -> Iterator[tuple[str, Tensor, Tensor]]:
@@ -71,7 +76,11 @@ class AdapterStack:
         self.layers, self.adapters = dict(layers), list(adapters)
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
         self._scaling = torch.tensor([a.info.scaling for a in adapters], dtype=torch.float32)
-        self._packed: list[tuple[Tensor, Tensor]] | None = None
+
+    @property
+    def _packed(self) -> list[tuple[Tensor, Tensor]] | None:
+        """For each layer what acts on the rows (see ``_pack``), or None where no adapter is live."""
+        return _LIVE.get().get(self)
 
     def attach(self) -> None:
         """Put the adapters into the denoiser. Undone by ``detach``; the denoiser's own weights are never touched."""
@@ -123,20 +132,11 @@ class AdapterStack:
         The adapters' values are read once, here; gradients flow back to them through what was read.
         """
         assert gates.shape[1] == len(self.adapters)
-        with self._with(self._pack(_live(gates.detach().cpu(), self._scaling))):
-            yield
-
-    def recomputing(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        """The ``context_fn`` of ``torch.utils.checkpoint``: a recomputed forward pass sees the gates of the first one."""
-        return nullcontext(), self._with(self._packed)
-
-    @contextmanager
-    def _with(self, packed: list[tuple[Tensor, Tensor]] | None) -> Iterator[None]:
-        before, self._packed = self._packed, packed
+        before = _LIVE.set({**_LIVE.get(), self: self._pack(_live(gates.detach().cpu(), self._scaling))})
         try:
             yield
         finally:
-            self._packed = before
+            _LIVE.reset(before)
 
     def _pack(self, live: _Live) -> list[tuple[Tensor, Tensor]] | None:
         """For each layer, A [groups, slots x rank, in, ...] and B times its factor [groups, slots x rank, out]."""
@@ -158,9 +158,9 @@ class AdapterStack:
 
     def _linear(self, i: int):
         def hook(_layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if self._packed is None:
+            if (packed := self._packed) is None:
                 return output
-            a, b = self._packed[i]
+            a, b = packed[i]
             x = inputs[0]
             low = torch.bmm(x.reshape(len(a), -1, x.shape[-1]), a.to(x.dtype).transpose(1, 2))
             own = output.reshape(len(a), -1, output.shape[-1])
@@ -170,10 +170,10 @@ class AdapterStack:
 
     def _convolution(self, i: int):
         def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if self._packed is None:
+            if (packed := self._packed) is None:
                 return output
             assert isinstance(layer, nn.Conv2d)
-            a, b = self._packed[i]
+            a, b = packed[i]
             groups, rank = a.shape[:2]
             x = _side_by_side(inputs[0], groups)
             weight = a.flatten(0, 1).to(x.dtype)

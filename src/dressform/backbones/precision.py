@@ -7,6 +7,7 @@ model: a denoiser's forward pass took 9.6 times as long as in float32, a decodin
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 
 import torch
 
@@ -25,4 +26,20 @@ def computes_in_bfloat16(device: torch.device) -> bool:
 
 def autocast(device: torch.device) -> torch.autocast:
     """A context in which the networks work in the device's best precision."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=computes_in_bfloat16(device))
+    kind = "cpu" if device.type == "meta" else device.type
+    return torch.autocast(kind, torch.bfloat16, enabled=computes_in_bfloat16(device))
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where frozen networks lie, and in which precision their weights are kept."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+
+def placed(device: str | None = None) -> Placement:
+    """The named device, or the machine's best: bfloat16 weights on a GPU that computes in it, float32 anywhere else."""
+    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    half = chosen.type == "cuda" and computes_in_bfloat16(chosen)
+    return Placement(chosen, torch.bfloat16 if half else torch.float32)

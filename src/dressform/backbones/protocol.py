@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -10,37 +11,66 @@ from torch import Tensor, nn
 class Backbone(Protocol):
     """A frozen base model. Pictures are uint8 [n, 3, h, w]; latents float32 [n, c, h / cell_px, w / cell_px], unit scale.
 
-    ``architecture`` is its ModelSpec id, as adapter files name it.
+    h and w are multiples of ``side_px`` and need not be equal. ``architecture`` is its ModelSpec id, as adapter files name it.
+    ``guidance`` is the scale that pictures of this base model are usually drawn with. The denoiser is read on first use.
     """
 
-    sha256: str
     architecture: str
     size_px: int
     cell_px: int
-    denoiser: nn.Module
+    side_px: int
+    latent_channels: int
+    guidance: float
+
+    @property
+    def sha256(self) -> str:
+        """The identity of its weights."""
+        ...
+
+    @property
+    def denoiser(self) -> Any:
+        """The network that adapters act on."""
+        ...
 
     def encode_pictures(self, pictures: Tensor) -> Tensor:
         """Latents of pictures."""
         ...
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Pictures, uint8 [n, 3, h, w], of latents."""
+        """Pictures, uint8 [n, 3, h, w] on the CPU, of latents."""
         ...
 
     def encode_text(self, texts: list[str]) -> Tensor:
-        """Conditioning [n, length, width]."""
+        """Conditioning, float32 [n, length, width]: one tensor of the same length and width for any text.
+
+        Only ``predict`` of the same base model knows what its rows mean (some are no tokens); everybody else may
+        stack, index, store and concatenate it along n, and nothing more.
+        """
+        ...
+
+    @property
+    def weighs(self) -> bool:
+        """True where its text encoder takes weights."""
+        ...
+
+    def encode_weighted(self, rows: Sequence[Sequence[tuple[str, float]]]) -> Tensor:
+        """Conditioning as ``encode_text`` gives it, of rows of (text, weight). Only where it ``weighs``."""
         ...
 
     def predict(self, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
-        """The denoiser's raw prediction, float32, for noisy latents at integer times t [n]."""
+        """The denoiser's prediction, float32, for noisy latents at times t [n] in 0..999 (whole in training, any in sampling)."""
         ...
 
     def add_noise(self, latents: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """x_t."""
+        """x_t, for whole times t [n] in 0..999."""
         ...
 
     def target(self, latents: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """What ``predict`` should say: noise, v, or flow velocity, whichever this base model was trained on."""
+        ...
+
+    def loss_weight(self, t: Tensor, gamma: float) -> Tensor:
+        """Min-SNR weight [n] of a row's loss at times t [n] (schedule.min_snr_weight); 1 for a flow."""
         ...
 
     def sample(self, noise: Tensor, guided: Guided, steps: int) -> Tensor:
@@ -53,6 +83,18 @@ class Backbone(Protocol):
 
     def knows_word(self, word: str) -> bool:
         """True where the word already means something to this base model's tokenizer (so it is a poor trigger word)."""
+        ...
+
+    def checkpoint_gradients(self, on: bool) -> None:
+        """Whether the denoiser's blocks are computed again in the backward pass instead of kept: slower, in much less memory."""
+        ...
+
+    def tile(self, on: bool) -> None:
+        """Whether large pictures are encoded and decoded in overlapping tiles: the same but for their seams, in less memory."""
+        ...
+
+    def release_encoders(self) -> None:
+        """Give back the memory of everything but the denoiser; it is read again where it is needed again."""
         ...
 
 

@@ -21,7 +21,7 @@ def command(
     count: Annotated[int, typer.Option("-n", help="Pictures of each outfit.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the first picture.")] = 0,
     steps: Annotated[int, typer.Option(help="Sampling steps.")] = 20,
-    guidance: Annotated[float, typer.Option(help="How closely to follow the prompt.")] = 1.5,
+    guidance: Annotated[float | None, typer.Option(help="How closely to follow the prompt; the base model's usual if not given.")] = None,
     scale: Annotated[float, typer.Option(help="Strength of the outfit; 1 is as trained.")] = 1.0,
     infotext: Annotated[
         bool, typer.Option("--infotext", help="Write into each picture how it was made, as A1111 reads it (needs consent to publish).")

@@ -27,7 +27,7 @@ def command(
     age: Annotated[int, typer.Option("--age", help="Her age in years; 18 or over.")],
     kind: Annotated[str, typer.Option(help="'original' (an invented adult) or 'self'.")] = "original",
     trigger: Annotated[str | None, typer.Option(help="The word that calls her in a prompt (default: her name).")] = None,
-    base_model: Annotated[str, typer.Option(help="'layfigure' (built in), or a diffusers folder.")] = "layfigure",
+    base_model: Annotated[str, typer.Option(help="'layfigure' (built in), a diffusers folder, or one .safetensors file.")] = "layfigure",
     describe: Annotated[str, typer.Option(help="Her body in the base model's words; for training from dressed pictures only.")] = "",
     folder: Annotated[Path | None, typer.Option(help="Where to make her folder (default: ./NAME).")] = None,
     permit: Annotated[str, typer.Option(help="Scopes agreed to, with commas (default: the careful answer).")] = "",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -11,18 +10,9 @@ from dressform.backbones.protocol import Backbone
 from dressform.dress.prompt_weights import parse, plain, weighted
 
 
-@runtime_checkable
-class Weighs(Protocol):
-    """A base model whose text encoder takes weights."""
-
-    def encode_weighted(self, rows: Sequence[Sequence[tuple[str, float]]]) -> Tensor:
-        """Conditioning as ``encode_text`` gives it, of rows of (text, weight)."""
-        ...
-
-
 def encode(backbone: Backbone, prompts: Sequence[str]) -> Tensor:
     """Conditioning of prompts in A1111's syntax. A conditioning has one length, so a BREAK is no more than a space in it."""
-    if isinstance(backbone, Weighs) and any(map(weighted, prompts)):
+    if backbone.weighs and any(map(weighted, prompts)):
         return backbone.encode_weighted([_spans(prompt) for prompt in prompts])
     return backbone.encode_text([plain(prompt) for prompt in prompts])
 

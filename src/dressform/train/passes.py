@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
-from functools import partial
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from dressform.adapters.stack import Adapter, AdapterStack
 from dressform.backbones.protocol import Backbone
-from dressform.errors import BadInput
 from dressform.train.config import TrainConfig
 from dressform.train.data import Rows
 from dressform.train.objective import Objective
@@ -69,27 +66,20 @@ class Passes:
 def attached(
     backbone: Backbone, adapters: Sequence[Adapter], frozen: Adapter | None, objective: Objective, config: TrainConfig
 ) -> Iterator[Passes]:
-    """Passes with these adapters, and the frozen one, in the denoiser.
-
-    Raises BadInput where gradient checkpointing is asked of a denoiser that has none.
-    """
+    """Passes with these adapters, and the frozen one, in the denoiser."""
     layers = backbone.target_layers(config.targets)
     with AdapterStack(layers, [*adapters, *([frozen] if frozen is not None else [])]).attached() as stack:
-        with _recomputed(backbone, stack) if config.recompute else nullcontext():
+        with _recomputed(backbone) if config.recompute else nullcontext():
             yield Passes(backbone, stack, objective)
 
 
 @contextmanager
-def _recomputed(backbone: Backbone, stack: AdapterStack) -> Iterator[None]:
-    denoiser = backbone.denoiser
-    if not hasattr(denoiser, "enable_gradient_checkpointing"):
-        raise BadInput("recompute: this base model's denoiser has no gradient checkpointing; train without it")
-    again = partial(checkpoint, use_reentrant=False, context_fn=stack.recomputing)
-    denoiser.enable_gradient_checkpointing(again)  # type: ignore[operator]
+def _recomputed(backbone: Backbone) -> Iterator[None]:
+    backbone.checkpoint_gradients(True)
     try:
         yield
     finally:
-        denoiser.disable_gradient_checkpointing()  # type: ignore[operator]
+        backbone.checkpoint_gradients(False)
 
 
 def _slice(rows: Rows, first: int, last: int) -> Rows:

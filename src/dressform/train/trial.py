@@ -72,7 +72,7 @@ def _adapter(backbone: Backbone, config: TrainConfig, seed: int) -> Adapter:
 
 
 def _pictures(backbone: Backbone, rows: int) -> TrainingSet:
-    side, channels = backbone.size_px // backbone.cell_px, int(backbone.denoiser.config["in_channels"])  # type: ignore[index]
+    side, channels = backbone.size_px // backbone.cell_px, backbone.latent_channels
     text = backbone.encode_text(["a trial"]).expand(rows, -1, -1)
     latents = draws.noise((rows, channels, side, side), 0, "trial", 0).to(text.device)
     return TrainingSet(tuple(f"trial{i}" for i in range(rows)), latents, text, torch.ones(rows, 1, side, side, device=text.device), text)

@@ -8,7 +8,7 @@ from dataclasses import fields
 import numpy as np
 import torch
 
-from dressform.backbones.stable_diffusion import EMBEDDED
+from dressform.backbones.embedded import EMBEDDED
 from dressform.errors import NotReady
 from dressform.layfigure.captions import NEUTRAL, identity_tags
 from dressform.layfigure.doll import Identity

@@ -22,7 +22,6 @@ from dressform.dress import lookbook as book
 from dressform.dress.garments import covering
 from dressform.dress.prompt_weights import plain, weighted
 from dressform.dress.sampler import Row, SampleConfig, draw
-from dressform.dress.weighting import Weighs
 from dressform.errors import BadInput, NotReady
 from dressform.records import Look
 from dressform.store import write_atomically
@@ -119,7 +118,7 @@ def dress(
 
 def ignores_weights(workspace: Workspace, text: str) -> bool:
     """True where the prompt weighs words and the base model draws them all alike."""
-    return weighted(text) and not isinstance(workspace.backbone, Weighs)
+    return weighted(text) and not workspace.backbone.weighs
 
 
 def _infotext(workspace: Workspace, stack: AdapterStack, row: Row, config: SampleConfig) -> str:
@@ -127,9 +126,10 @@ def _infotext(workspace: Workspace, stack: AdapterStack, row: Row, config: Sampl
     live = [(a, scale) for a, scale in zip(stack.adapters, row.scales, strict=True) if scale]
     worn = tuple(infotext.Worn(a.info.name, scale, files.tensor_area_sha256(files.to_bytes(a))) for a, scale in live)
     base = workspace.backbone
+    guidance = base.guidance if config.guidance is None else config.guidance
     return infotext.text(
         infotext.Made(
-            row.prompt, worn, config.steps, config.guidance, row.seed, base.size_px, base.size_px,
+            row.prompt, worn, config.steps, guidance, row.seed, base.size_px, base.size_px,
             Path(workspace.character.base_model).stem, base.sha256,
         )
     )  # fmt: skip

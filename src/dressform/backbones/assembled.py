@@ -1,0 +1,165 @@
+"""A Backbone put together from its parts. What differs from family to family is how a denoiser is asked: ``Asking``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from dressform.backbones import precision
+from dressform.backbones.emphasis import Spans
+from dressform.backbones.folder import Source
+from dressform.backbones.frozen import Denoiser, Part
+from dressform.backbones.latents import Autoencoder
+from dressform.backbones.precision import Placement
+from dressform.backbones.protocol import Guided
+
+
+class Asking(Protocol):
+    """How a family reads texts and asks its denoiser. Only it knows what the rows of a conditioning mean."""
+
+    @property
+    def encoders(self) -> tuple[Part, ...]:
+        """The text encoders."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Length and width of a conditioning."""
+        ...
+
+    def encode(self, texts: list[str]) -> Tensor:
+        """Conditioning [n, length, width] of texts."""
+        ...
+
+    def ask(self, denoiser: Any, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        """The denoiser's prediction for noisy latents [n, c, h, w] at times t [n] in 0..999."""
+        ...
+
+    def knows_word(self, word: str) -> bool:
+        """True where the word is one token already."""
+        ...
+
+
+class Schedule(Protocol):
+    """How noise is added and taken away again (schedule.py), as ``Backbone`` states it."""
+
+    def add_noise(self, latents: Tensor, noise: Tensor, t: Tensor) -> Tensor: ...
+
+    def target(self, latents: Tensor, noise: Tensor, t: Tensor) -> Tensor: ...
+
+    def loss_weight(self, t: Tensor, gamma: float) -> Tensor: ...
+
+    def sample(self, noise: Tensor, guided: Guided, steps: int) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is said of a base model, as ``Backbone`` states it; the names of its target layers end in ``leaves``."""
+
+    architecture: str
+    size_px: int
+    side_cells: int
+    guidance: float
+    leaves: tuple[str, ...]
+    other_leaves: tuple[str, ...]
+    """Those that "all" adds to "attention"."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a base model is put together from."""
+
+    denoiser: Denoiser
+    pictures: Autoencoder
+    asking: Asking
+    schedule: Schedule
+
+
+class Assembled:
+    """A Backbone. Everything is frozen, in evaluation mode, and read on first use."""
+
+    def __init__(self, source: Source, where: Placement, traits: Traits, parts: Parts) -> None:
+        self._source, self._traits, self._parts = source, traits, parts
+        self.device = where.device
+        self.schedule, self.asking = parts.schedule, parts.asking
+        self.architecture, self.guidance, self.size_px = traits.architecture, traits.guidance, traits.size_px
+        self.cell_px, self.latent_channels = parts.pictures.cell_px, parts.pictures.latent_channels
+        self.side_px = traits.side_cells * self.cell_px
+
+    @property
+    def sha256(self) -> str:
+        return self._source.sha256
+
+    @property
+    def denoiser(self) -> Any:
+        return self._parts.denoiser()
+
+    @property
+    def encoders(self) -> tuple[Part, ...]:
+        """Everything but the denoiser."""
+        return (*self.asking.encoders, self._parts.pictures.part)
+
+    def encode_pictures(self, pictures: Tensor) -> Tensor:
+        with torch.no_grad(), self.autocast():
+            return self._parts.pictures.encode(pictures.to(self.device))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        with torch.no_grad(), self.autocast():
+            return self._parts.pictures.decode(latents).cpu()
+
+    def encode_text(self, texts: list[str]) -> Tensor:
+        with torch.no_grad(), self.autocast():
+            return self.asking.encode(texts)
+
+    @property
+    def weighs(self) -> bool:
+        return hasattr(self.asking, "encode_weighted")
+
+    def encode_weighted(self, rows: Sequence[Spans]) -> Tensor:
+        assert self.weighs, "this base model takes no weights"
+        with torch.no_grad(), self.autocast():
+            return self.asking.encode_weighted(rows)  # type: ignore[attr-defined]
+
+    def predict(self, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        with self.autocast():
+            return self.asking.ask(self.denoiser, noisy, t, text).float()
+
+    def add_noise(self, latents: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        return self.schedule.add_noise(latents, noise, t)
+
+    def target(self, latents: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        return self.schedule.target(latents, noise, t)
+
+    def loss_weight(self, t: Tensor, gamma: float) -> Tensor:
+        return self.schedule.loss_weight(t, gamma)
+
+    def sample(self, noise: Tensor, guided: Guided, steps: int) -> Tensor:
+        return self.schedule.sample(noise, guided, steps)
+
+    def target_layers(self, targets: str) -> dict[str, nn.Module]:
+        leaves = self._traits.leaves + (self._traits.other_leaves if targets == "all" else ())
+        return {
+            name: module
+            for name, module in self.denoiser.named_modules()
+            if isinstance(module, nn.Linear | nn.Conv2d) and name.endswith(leaves)
+        }
+
+    def knows_word(self, word: str) -> bool:
+        return self.asking.knows_word(word)
+
+    def checkpoint_gradients(self, on: bool) -> None:
+        self._parts.denoiser.checkpoint_gradients(on)
+
+    def tile(self, on: bool) -> None:
+        self._parts.pictures.tile(on)
+
+    def release_encoders(self) -> None:
+        for part in self.encoders:
+            part.release()
+
+    def autocast(self) -> torch.autocast:
+        return precision.autocast(self.device)

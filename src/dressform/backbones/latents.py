@@ -1,0 +1,46 @@
+"""Pictures to latents of unit scale and back, by diffusers' AutoencoderKL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dressform.backbones.folder import Source
+from dressform.backbones.frozen import Part
+from dressform.backbones.precision import Placement
+
+
+class Autoencoder:
+    """The part "vae" of a source. Its weights stay in float32: they are small, and some overflow in half precision."""
+
+    def __init__(self, source: Source, where: Placement) -> None:
+        from diffusers import AutoencoderKL
+
+        config = source.config("vae")
+        self.part = Part(lambda: source.network("vae", AutoencoderKL, torch.float32), where.device, self._settle)
+        self.cell_px = 2 ** (len(config["block_out_channels"]) - 1)
+        self.latent_channels = int(config["latent_channels"])
+        self._scale, self._shift = float(config["scaling_factor"]), float(config.get("shift_factor") or 0.0)
+        self._tiled = False
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """uint8 [n, 3, h, w] -> float32 [n, c, h / cell_px, w / cell_px]."""
+        x = pictures.float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
+        return (self.part().encode(x).latent_dist.mean.float() - self._shift) * self._scale
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """The way back, rounded to uint8."""
+        x = self.part().decode(latents / self._scale + self._shift).sample
+        return x.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+    def tile(self, on: bool) -> None:
+        self._tiled = on
+        self.part.settle()
+
+    def _settle(self, network: Any) -> None:
+        if self._tiled:
+            network.enable_tiling()
+        else:
+            network.disable_tiling()

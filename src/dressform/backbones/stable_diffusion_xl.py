@@ -1,0 +1,88 @@
+"""Stable Diffusion XL and what descends from it: two text encoders, a pooled embedding, and the picture's size as a condition.
+
+Podell et al. 2023, "SDXL: Improving Latent Diffusion Models for High-Resolution Image Synthesis".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dressform.backbones import emphasis, unet
+from dressform.backbones.assembled import Assembled
+from dressform.backbones.emphasis import Spans
+from dressform.backbones.folder import Source
+from dressform.backbones.frozen import Part
+from dressform.backbones.precision import Placement
+
+
+def build(source: Source, where: Placement) -> Assembled:
+    """The base model of a source."""
+    return unet.assembled(source, where, "stable-diffusion-xl-v1-base", 6.0, TwoEncoders(source, where))
+
+
+def packed(tokens: Tensor, pooled: Tensor) -> Tensor:
+    """tokens [n, length, width] and pooled [n, p], p <= width, as one tensor [n, length + 1, width], the pooled row last."""
+    row = functional.pad(pooled, (0, tokens.shape[-1] - pooled.shape[-1]))
+    return torch.cat([tokens, row[:, None]], dim=1)
+
+
+def unpacked(text: Tensor, pooled_width: int) -> tuple[Tensor, Tensor]:
+    """The tokens and the pooled embedding that ``packed`` was given."""
+    return text[:, :-1], text[:, -1, :pooled_width]
+
+
+class TwoEncoders:
+    """Conditioning is [n, tokens + 1, width]: the encoders' last but one layers side by side, then the pooled embedding as a row."""
+
+    def __init__(self, source: Source, where: Placement) -> None:
+        from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+        self._source, self._device = source, where.device
+        self.encoders = (
+            Part(lambda: source.network("text_encoder", CLIPTextModel, where.dtype), where.device),
+            Part(lambda: source.network("text_encoder_2", CLIPTextModelWithProjection, where.dtype), where.device),
+        )
+        self._cell_px = 2 ** (len(source.config("vae")["block_out_channels"]) - 1)
+        config = source.config("unet")
+        self.shape = int(source.config("text_encoder")["max_position_embeddings"]) + 1, int(config["cross_attention_dim"])
+        self._pooled_width = int(config["projection_class_embeddings_input_dim"]) - 6 * int(config["addition_time_embed_dim"])
+
+    @cached_property
+    def tokenizers(self) -> tuple[Any, Any]:
+        """One for each encoder; they differ in what they pad with."""
+        from transformers import CLIPTokenizer
+
+        return self._source.tokenizer("tokenizer", CLIPTokenizer), self._source.tokenizer("tokenizer_2", CLIPTokenizer)
+
+    def encode(self, texts: list[str]) -> Tensor:
+        first, second, pooled = self._read([unet.tokens(tokenizer, texts) for tokenizer in self.tokenizers])
+        return packed(torch.cat([first, second], dim=-1), pooled)
+
+    def encode_weighted(self, rows: Sequence[Spans]) -> Tensor:
+        """Each encoder's tokens are weighted by themselves; the pooled embedding is that of the plain words."""
+        ids, weights = zip(*(emphasis.tokens(tokenizer, rows) for tokenizer in self.tokenizers), strict=True)
+        *read, pooled = self._read(list(ids))
+        return packed(torch.cat([emphasis.emphasised(*pair) for pair in zip(read, weights, strict=True)], dim=-1), pooled)
+
+    def _read(self, ids: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Each encoder's last layer but one, and the second's pooled embedding."""
+        first, second = (e()(i.to(self._device), output_hidden_states=True) for e, i in zip(self.encoders, ids, strict=True))
+        return first.hidden_states[-2].float(), second.hidden_states[-2].float(), second.text_embeds.float()
+
+    def ask(self, denoiser: Any, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        tokens, pooled = unpacked(text, self._pooled_width)
+        return denoiser(noisy, t, tokens, added_cond_kwargs={"text_embeds": pooled, "time_ids": self._time_ids(noisy)}).sample
+
+    def knows_word(self, word: str) -> bool:
+        return unet.is_one_token(self.tokenizers[0], word)
+
+    def _time_ids(self, latents: Tensor) -> Tensor:
+        """[n, 6] in pixels: the picture's own height and width, no crop, and the same height and width to draw."""
+        height, width = (side * self._cell_px for side in latents.shape[-2:])
+        return torch.tensor([height, width, 0, 0, height, width], dtype=torch.float32, device=latents.device).expand(len(latents), -1)

@@ -1,0 +1,50 @@
+"""What the families with diffusers' UNet2DConditionModel and CLIP's text encoders have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from dressform.backbones.assembled import Asking, Assembled, Parts, Traits
+from dressform.backbones.folder import Source
+from dressform.backbones.frozen import Denoiser
+from dressform.backbones.latents import Autoencoder
+from dressform.backbones.precision import Placement
+from dressform.backbones.schedule import Diffusion
+
+ATTENTION_LEAVES = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
+CONVOLUTION_LEAVES = ("conv1", "conv2", "conv_shortcut", "time_emb_proj", "downsamplers.0.conv", "upsamplers.0.conv")
+
+
+def assembled(source: Source, where: Placement, architecture: str, guidance: float, asking: Asking) -> Assembled:
+    """A base model with a UNet as its denoiser."""
+    from diffusers import UNet2DConditionModel
+
+    config, pictures = source.config("unet"), Autoencoder(source, where)
+    denoiser = Denoiser(lambda: source.network("unet", UNet2DConditionModel, where.dtype), where.device, _attention_of(where))
+    halvings = len(config["block_out_channels"]) - 1
+    traits = Traits(
+        architecture, int(config["sample_size"]) * pictures.cell_px, 2**halvings, guidance, ATTENTION_LEAVES, CONVOLUTION_LEAVES
+    )
+    return Assembled(source, where, traits, Parts(denoiser, pictures, asking, Diffusion(source.config("scheduler"), where.device)))
+
+
+def tokens(tokenizer: Any, texts: list[str]) -> Tensor:
+    """Token ids [n, the tokenizer's length], padded or cut to it."""
+    return tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+
+
+def is_one_token(tokenizer: Any, word: str) -> bool:
+    """True where the word is in the tokenizer's vocabulary."""
+    return len(tokenizer(word, add_special_tokens=False).input_ids) == 1
+
+
+def _attention_of(where: Placement):
+    from diffusers.models.attention_processor import AttnProcessor
+
+    def settle(network: Any) -> None:
+        if where.device.type == "cpu":
+            network.set_attn_processor(AttnProcessor())  # SDPA's backward is slow on CPUs
+
+    return settle
