@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from dressform.train.plan import Plan
 
 NEEDS_ARGUMENTS = True
-_GIB = 2**30
 
 
 def command(
@@ -33,23 +32,24 @@ def command(
 
     source, recipes = training.source_of(identity), training_options.asked(rank, seed, steps, until, floor, recompute)
     with opened(character) as workspace, output.bar("encoding") as encoding:
-        found = training.plan(workspace, *recipes, source, int((memory or 0) * _GIB), training.Watch(on_encoded=encoding))
+        found = training.plan(workspace, *recipes, source, training_options.budget(memory), training.Watch(on_encoded=encoding))
     if found.kept:
         output.say(f"trained already: {', '.join(found.kept)}")
     most = "at most " if until == "converged" else ""
     for what, stage, config in (("identity", found.identity, recipes[0]), ("outfits", found.outfits, recipes[1])):
-        for line in _lines(stage) if stage else ():
-            output.say(f"{what}: {line}, {most}{config.steps} steps, {config.rows} pictures of each in a step")
+        for line in _lines(stage, what) if stage else ():
+            output.say(f"{what}: {line}{most}{config.steps} steps, {config.rows} pictures of each in a step")
     output.say(f"in all: {training_options.in_one_line(found)}")
     if found.identity or found.outfits:
         output.hint(f"dressform train {character}")
 
 
-def _lines(stage: Plan) -> list[str]:
-    """A line for each group."""
+def _lines(stage: Plan, what: str) -> list[str]:
+    """A line for each group, as far as its names."""
     found = []
     for i, group in enumerate(stage.groups):
         which = f"group {i + 1} of {len(stage.groups)}: " if len(stage.groups) > 1 else ""
-        parts = f" in micro-steps of {group.micro_rows}" if group.micro_rows else ""
-        found.append(f"{which}{', '.join(group.names)}{parts}")
+        parts = f"micro-steps of {group.micro_rows}, " if group.micro_rows else ""
+        names = "" if group.names == (what,) else f"{', '.join(group.names)}, "
+        found.append(f"{which}{names}{parts}")
     return found

@@ -54,8 +54,12 @@ def command(
         def on_step(what: str, event: StepDone) -> None:
             (first if what == "identity" else second)(event.step, event.steps, _said(event))
 
-        watch = training.Watch(lambda outlook: output.note(f"plan: {in_one_line(outlook)}"), encoding)
-        made = training.run(workspace, *recipes, restart, on_step, source, int((memory or 0) * _GIB), watch)
+        def on_plan(outlook: Outlook) -> None:
+            if outlook.identity or outlook.outfits:
+                output.note(f"plan: {in_one_line(outlook)}")
+
+        watch = training.Watch(on_plan, encoding)
+        made = training.run(workspace, *recipes, restart, on_step, source, budget(memory), watch)
     if made.adapters:
         output.say(f"trained {', '.join(made.adapters)} in {made.seconds:.0f} s")
     else:
@@ -69,6 +73,11 @@ def asked(rank: int, seed: int, steps: int | None, until: str, floor: int, recom
 
     who, wardrobe = (replace(c, until=until, floor_steps=floor, recompute=recompute) for c in training.recipes(rank, seed, steps))
     return who, wardrobe
+
+
+def budget(gibibytes: float | None) -> int:
+    """--memory in bytes; 0 where it was not given."""
+    return int((gibibytes or 0) * _GIB)
 
 
 def in_one_line(outlook: Outlook) -> str:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from dressform.train import tfevents
@@ -35,9 +36,12 @@ class Record:
     """Writes every step of a stage into a folder: ``steps.jsonl``, and an event file of its own for each run."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._events = tfevents.new_file(folder, clock())
-        self._lines = folder / "steps.jsonl"
+        self._folder, self._clock = folder, clock
+
+    @cached_property
+    def _events(self) -> Path:
+        """Begun with the first step: a run with nothing to do leaves no file."""
+        return tfevents.new_file(self._folder, self._clock())
 
     def write(self, stage: str, event: StepDone) -> None:
         """One step."""
@@ -56,7 +60,7 @@ class Record:
             }
             said |= speed
             values |= {f"{stage}/{name}": value for name, value in speed.items()}
-        with self._lines.open("a") as out:
-            out.write(json.dumps(said) + "\n")
         with self._events.open("ab") as out:
             out.write(tfevents.record(tfevents.scalars(now, event.step, values)))
+        with (self._folder / "steps.jsonl").open("a") as out:
+            out.write(json.dumps(said) + "\n")

@@ -76,7 +76,7 @@ def run(
     on_step: OnStep = lambda _what, _event: None,
     source: Origin = "auto",
     memory_bytes: int = 0,
-    watch: Watch = Watch(),
+    watch: Watch = NOBODY,
 ) -> Trained:
     """Train what is missing; what is trained already, on the same pictures, is kept. Goes on where a training stopped.
 
