@@ -9,7 +9,22 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("new", "add", "train", "dress", "lookbook", "measure", "export", "verify", "profile", "consent", "vault", "doctor", "demo")
+COMMANDS = (
+    "new",
+    "add",
+    "pictures",
+    "train",
+    "dress",
+    "lookbook",
+    "measure",
+    "export",
+    "verify",
+    "profile",
+    "consent",
+    "vault",
+    "doctor",
+    "demo",
+)
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
