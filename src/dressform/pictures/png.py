@@ -27,7 +27,7 @@ def png(array: np.ndarray) -> bytes:
     flat = pixels.reshape(height, -1)
     rows[0, 1:] = flat[0]
     np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
-    packed = zlib.compress(rows, _FAST)
+    packed = zlib.compress(rows.tobytes(), _FAST)
     return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
 
 
