@@ -1,6 +1,6 @@
 """The figures of the picture room, on data that it makes itself.
 
-    python -m benchmarks.pictures [--part sheets] [--seed 700000] [--sheets 200] [--json FILE]
+    python -m benchmarks.pictures [--part sheets] [--seed 800000] [--sheets 200] [--json FILE]
 
 A part is a module with ``measure(settings) -> dict[str, Figure]``; a new one is one line in PARTS.
 """

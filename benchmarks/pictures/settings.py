@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Settings:
     """``seed`` is where the made data begin; ``sheets`` and ``pictures`` are how many of each are made."""
 
-    seed: int = 700_000
+    seed: int = 800_000
     sheets: int = 200
     pictures: int = 60
     processes: int = 1
