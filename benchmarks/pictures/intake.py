@@ -57,7 +57,7 @@ def _made(folder: Path, settings: Settings) -> list[Path]:
         pixels = paper.astype(np.int16) + rng.integers(-2, 3, paper.shape, dtype=np.int8)
         for _ in range(60):
             y, x = rng.integers(0, SIDE_PX - 200, 2)
-            pixels[y : y + 160, x : x + rng.integers(3, 90)] = rng.integers(0, 255, 3)
+            pixels[y : y + 24, x : x + rng.integers(3, 60)] = rng.integers(0, 255, 3)
         data = io.BytesIO()
         kind = ("PNG", "JPEG")[i % 2]
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(
