@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 COMMANDS = (
-    "new", "add", "plan", "train", "dress", "lookbook", "measure", "export", "import", "verify", "profile", "consent", "vault",
+    "new", "add", "pictures", "plan", "train", "dress", "lookbook", "measure", "export", "import", "verify", "profile", "consent", "vault",
     "doctor", "demo",
 )  # fmt: skip
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms, ImageFilter
 
-from dressform.errors import BadInput, DressformError, Refused
+from dressform.errors import BadInput, Refused
 from dressform.pictures import container, intake
+from tests import paper_dolls
 
 
 def save(path: Path, mode: str = "RGB", size: tuple[int, int] = (64, 64), **options) -> Path:
@@ -115,11 +116,29 @@ def test_the_alpha_channel_is_a_garment_mask(tmp_path: Path) -> None:
     assert decoded.mask is not None and decoded.mask.mean() == 0.25
 
 
-def test_a_caption_in_another_encoding_is_named(tmp_path: Path) -> None:
-    file = save(tmp_path / "a.png")
-    (tmp_path / "a.txt").write_bytes("前".encode("shift-jis"))
-    with pytest.raises(DressformError, match="UTF-8"):
-        intake.decode(file, 64, True)
+CAPTIONS = {
+    "UTF-8": ("正面、立ち姿", "utf-8"), "UTF-8 with its mark": ("正面", "utf-8-sig"), "UTF-16": ("正面, façade", "utf-16"),
+    "Shift-JIS": ("正面、青いドレスのTシャツ", "cp932"), "one kanji": ("前, 白", "cp932"),
+    "German": ("ein Mädchenkostüm, größer", "latin-1"), "French": ("robe d'été, à côté", "latin-1"),
+}  # fmt: skip
+STRANGE = {
+    "EUC-JP": "青いドレス".encode("euc-jp"), "Greek": "μπλε φόρεμα".encode("iso8859-7"), "Russian": "синее платье".encode("cp1251"),
+    "half a mark": b"\xff\xfea", "UTF-16 without its mark": "front view".encode("utf-16-le"), "bytes": bytes(range(128, 250)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CAPTIONS)
+def test_captions_are_read_in_the_encoding_they_are_in(tmp_path: Path, case: str) -> None:
+    words, encoding = CAPTIONS[case]
+    (tmp_path / "a.txt").write_bytes(words.encode(encoding))
+    assert intake.decode(save(tmp_path / "a.png"), 64, True).caption == words
+
+
+@pytest.mark.parametrize("case", STRANGE)
+def test_a_caption_whose_encoding_cannot_be_told_is_named(tmp_path: Path, case: str) -> None:
+    (tmp_path / "a.caption").write_bytes(STRANGE[case])
+    with pytest.raises(BadInput, match=r"^a\.caption: .*(UTF-8|control characters)"):
+        intake.decode(save(tmp_path / "a.png"), 64, True)
 
 
 def test_fitting_keeps_the_whole_picture_and_moves_the_mask_with_it() -> None:
@@ -132,3 +151,71 @@ def test_fitting_keeps_the_whole_picture_and_moves_the_mask_with_it() -> None:
     red = (small[..., 1] < 100) & (small[..., 0] > 200)
     assert (red & moved).sum() > 0.8 * red.sum() > 0
     assert np.array_equal(intake.fitted(small, 64), small)
+
+
+def test_colours_follow_the_profile_of_the_picture(tmp_path: Path) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.new("RGB", (64, 64), (220, 40, 30))
+    image.save(tmp_path / "a.png", icc_profile=srgb)
+    assert tuple(intake.decode(tmp_path / "a.png", 64, True).pixels[0, 0]) == (220, 40, 30)
+    turned = (
+        srgb.replace(b"rXYZ", b"tmpX")
+        .replace(b"bXYZ", b"rXYZ")
+        .replace(b"tmpX", b"bXYZ")
+        .replace("sRGB".encode("utf-16-be"), "ours".encode("utf-16-be"))
+    )
+    image.save(tmp_path / "b.png", icc_profile=turned)
+    seen = intake.decode(tmp_path / "b.png", 64, True)
+    assert seen.pixels[0, 0, 2] > 180 > 100 > seen.pixels[0, 0, 0] and "from ours" in seen.what
+    image.save(tmp_path / "c.png", icc_profile=srgb[:200])
+    seen = intake.decode(tmp_path / "c.png", 64, True)
+    assert tuple(seen.pixels[0, 0]) == (220, 40, 30) and "colour profile" in seen.warnings[0]
+
+
+def test_a_broken_orientation_is_said_and_the_picture_taken_as_it_lies(tmp_path: Path) -> None:
+    for value in (0, 9, 60000):
+        exif = Image.Exif()
+        exif[274] = value
+        Image.new("RGB", (64, 32)).save(tmp_path / "a.jpg", exif=exif)
+        seen = intake.decode(tmp_path / "a.jpg", 32, True)
+        assert seen.pixels.shape == (32, 64, 3) and "orientation" in seen.warnings[0]
+
+
+def test_a_cut_out_stands_on_white_and_a_masked_picture_keeps_what_is_under_its_mask(tmp_path: Path) -> None:
+    rgba = np.zeros((64, 64, 4), np.uint8)
+    rgba[16:48, 16:48] = (200, 0, 0, 255)
+    Image.fromarray(rgba).save(tmp_path / "cut.png")
+    assert tuple(intake.decode(tmp_path / "cut.png", 64, True, neutral=True).pixels[0, 0]) == (255, 255, 255)
+    rgba[..., :3] = np.random.default_rng(0).integers(0, 255, (64, 64, 3))
+    Image.fromarray(rgba).save(tmp_path / "masked.png")
+    dressed = intake.decode(tmp_path / "masked.png", 64, True)
+    assert np.array_equal(dressed.pixels, rgba[..., :3]) and dressed.mask is not None and dressed.mask.sum() == 32 * 32
+    neutral = intake.decode(tmp_path / "masked.png", 64, True, neutral=True)
+    assert (neutral.pixels[0, 0] == 255).all() and neutral.mask is None
+
+
+def test_a_palette_with_a_clear_colour_is_a_cut_out(tmp_path: Path) -> None:
+    image = Image.new("P", (64, 64), 0)
+    image.putpalette([0, 0, 0, 200, 0, 0])
+    image.paste(1, (16, 16, 48, 48))
+    image.save(tmp_path / "a.png", transparency=0)
+    seen = intake.decode(tmp_path / "a.png", 64, True, neutral=True)
+    assert tuple(seen.pixels[0, 0]) == (255, 255, 255) and tuple(seen.pixels[32, 32]) == (200, 0, 0)
+
+
+def test_a_soft_picture_is_taken_with_a_warning(tmp_path: Path) -> None:
+    image = Image.fromarray(paper_dolls.sheet(1, 200))
+    image.save(tmp_path / "sharp.png")
+    image.filter(ImageFilter.GaussianBlur(4)).save(tmp_path / "soft.png")
+    assert not intake.decode(tmp_path / "sharp.png", 64, True).warnings
+    assert "soft" in intake.decode(tmp_path / "soft.png", 260, True).warnings[0]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (40, 33, 3), (7, 250), (64, 64)])
+def test_what_is_packed_comes_back(shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    assert np.array_equal(intake.from_png(intake.png(pixels)), pixels)
+    assert np.array_equal(
+        intake.from_png(intake.png(pixels[..., 0] > 99 if pixels.ndim == 3 else pixels > 99)) > 127,
+        (pixels[..., 0] if pixels.ndim == 3 else pixels) > 99,
+    )

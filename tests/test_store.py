@@ -45,3 +45,13 @@ def test_a_full_disk_keeps_the_old_bytes_and_leaves_no_scrap(tmp_path: Path, mon
         store.write("a.bin", b"new")
     monkeypatch.undo()
     assert store.read("a.bin") == b"old" and [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_several_names_are_kept_and_forgotten_together(store: Store) -> None:
+    store.write("a/1", b"old")
+    store.write_all({"a/1": b"one", "a/2": b"two", "b/3": b"three"})
+    assert store.read("a/1") == b"one" and list(store.list()) == ["a/1", "a/2", "b/3"]
+    store.delete_all(["a/1", "b/3", "a/none"])
+    assert list(store.list()) == ["a/2"]
+    with pytest.raises(StoreError):
+        store.write_all({"a/4": b"four", "../out": b"x"})

@@ -130,11 +130,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class IntakeNote:
-    """What became of one file that was given to ``add``."""
+    """What became of one file that was given to ``add``: what it is, why it was left out, and what to look at."""
 
     source: str
     taken: bool
     reason: str = ""
+    what: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -27,8 +27,16 @@ class Store(Protocol):
         """Keep the bytes under that name, replacing what was there. Raises StoreError; then the old bytes remain."""
         ...
 
+    def write_all(self, parts: Mapping[str, bytes]) -> None:
+        """Keep several names at once. In a vault they appear together or not at all, and cost one change of its index."""
+        ...
+
     def delete(self, name: str) -> None:
         """Forget that name; nothing happens if it is not there."""
+        ...
+
+    def delete_all(self, names: Sequence[str]) -> None:
+        """Forget several names; in a vault all at once."""
         ...
 
     def list(self, prefix: str = "") -> Iterator[str]:
@@ -96,8 +104,16 @@ class DirectoryStore:
     def write(self, name: str, data: bytes) -> None:
         write_atomically(self.root / checked(name), data)
 
+    def write_all(self, parts: Mapping[str, bytes]) -> None:
+        for name, data in parts.items():
+            self.write(name, data)
+
     def delete(self, name: str) -> None:
         (self.root / checked(name)).unlink(missing_ok=True)
+
+    def delete_all(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.delete(name)
 
     def list(self, prefix: str = "") -> Iterator[str]:
         files = (p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
@@ -122,8 +138,15 @@ class MemoryStore:
     def write(self, name: str, data: bytes) -> None:
         self._bytes[checked(name)] = bytes(data)
 
+    def write_all(self, parts: Mapping[str, bytes]) -> None:
+        self._bytes |= {checked(name): bytes(data) for name, data in parts.items()}
+
     def delete(self, name: str) -> None:
         self._bytes.pop(checked(name), None)
+
+    def delete_all(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.delete(name)
 
     def list(self, prefix: str = "") -> Iterator[str]:
         return iter(sorted(n for n in self._bytes if n.startswith(prefix)))

@@ -19,6 +19,7 @@ from dressform.cli import (
     measure,
     new,
     output,
+    pictures,
     plan,
     profile,
     train,
@@ -48,7 +49,7 @@ def _main(
 ) -> None: ...
 
 
-for _command in (new, add, plan, train, dress, lookbook, measure, export, import_, verify, doctor, demo):
+for _command in (new, add, pictures, plan, train, dress, lookbook, measure, export, import_, verify, doctor, demo):
     _name = _command.__name__.rsplit(".", 1)[1].rstrip("_")
     app.command(name=_name, help=_command.__doc__, no_args_is_help=_command.NEEDS_ARGUMENTS)(_command.command)
 

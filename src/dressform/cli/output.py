@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -110,6 +111,16 @@ def figures(title: str, found: Mapping[str, Figure]) -> None:
     for name, f in found.items():
         table.add_row(name.replace("_", " "), f"{f.value:.1%}", f"{f.low:.1%} to {f.high:.1%}", str(f.n))
     _out.print(table)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table whose first column is words and whose others are numbers or words."""
+    shown = Table(title=title, title_justify="left", title_style="bold")
+    for i, column in enumerate(columns):
+        shown.add_column(column, justify="left" if i == 0 else "right")
+    for row in rows:
+        shown.add_row(*(escape(_harmless(cell)) for cell in row))
+    _out.print(shown)
 
 
 def matrix(found: Mapping[str, Mapping[str, Figure]]) -> None:

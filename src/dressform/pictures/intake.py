@@ -1,15 +1,13 @@
-"""From a file that somebody gave to a clean picture: decoded by content, checked, turned upright, stripped.
+"""From a picture that somebody gave to a clean one: decoded by content, checked, turned upright, its colours converted.
 
-Nothing of the file survives but its pixels, its mask and its caption.
+What is learned from is its pixels, its mask and its caption. The file as it was given is kept sealed beside them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import unicodedata
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,25 +15,29 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from dressform.errors import BadInput, Refused
+from dressform.pictures import colour, sources
+from dressform.pictures.archive import FILE_LIMIT_BYTES as FILE_LIMIT_BYTES
 from dressform.pictures.container import examined
+from dressform.pictures.png import from_png as from_png
+from dressform.pictures.png import png as png
 from dressform.pictures.rows import refuse_missing
-from dressform.store import read_at_most
-
-FILE_LIMIT_BYTES = 100_000_000
-CAPTION_LIMIT_BYTES = 20_000
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
-_CAMERA_TAGS = {271: "camera maker", 272: "camera model", 34853: "GPS position"}
-_EXPOSURE_TAGS = {33434: "exposure time", 33437: "f-number"}
-_EXIF_DIRECTORY = 0x8769  # where Exif 2.3 (section 4.6.3) keeps what the exposure was
+from dressform.pictures.sharpness import SOFT_BELOW, sharpness
+from dressform.pictures.sources import Item
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A checked picture: RGB pixels uint8 [h, w, 3], the garment mask bool [h, w] or None, and its caption."""
+    """A checked picture: RGB pixels uint8 [h, w, 3], the garment mask bool [h, w] or None, and its caption.
+
+    ``what`` says what it was ("JPEG 640x480, turned upright"), ``original`` are the bytes as they were given.
+    """
 
     pixels: np.ndarray
     mask: np.ndarray | None
     caption: str
+    what: str = ""
+    warnings: tuple[str, ...] = ()
+    original: bytes = b""
 
     @property
     def id(self) -> str:
@@ -43,35 +45,31 @@ class Decoded:
         return hashlib.sha256(self.pixels.tobytes()).hexdigest()[:20]
 
 
-def candidates(given: Path) -> Iterator[Path]:
-    """The picture files of a folder (not those in ``masks/``), or the file itself. Raises BadInput."""
-    if given.is_file():
-        yield given
-        return
-    if not given.is_dir():
-        raise BadInput(f"{given}: no such file or folder")
-    found = sorted(p for p in given.iterdir() if p.is_file() and p.suffix.lower() not in (".txt", ".md", ".json", ".toml"))
-    if not any(p.suffix.lower() in _SUFFIXES for p in found):
-        raise BadInput(f"{given}: no pictures in this folder; put PNG, JPEG or WebP files there")
-    yield from found
-
-
-def decode(file: Path, least_px: int, original: bool) -> Decoded:
-    """Read one picture with the caption (``NAME.txt``) and mask (``masks/NAME.png``, or alpha) beside it.
+def decode(given: Item | Path, least_px: int, original: bool, neutral: bool = False) -> Decoded:
+    """Read one picture with the caption and mask beside it; an alpha channel is a dressed picture's mask where no file is.
 
     Raises BadInput where it is no whole still picture of at least ``least_px``, and Refused for camera metadata
     where the character is an original: that is a photograph of a person.
     """
-    upright, camera = _opened(file, file.name)
-    if original and camera:
-        raise Refused(f"{file.name}: carries a {camera}, so it is a photograph; an original character has drawings only")
-    if max(upright.size) < least_px:
-        raise BadInput(f"{file.name}: {upright.width}x{upright.height} is too small, the base model needs {least_px} px")
-    mask = _mask_file(file, upright.size)
-    upright = _eight_bits(upright)
-    if mask is None and upright.mode in ("RGBA", "LA", "PA") and (alpha := np.asarray(upright.convert("RGBA"))[..., 3]).min() < 128:
-        mask = alpha >= 128
-    return Decoded(np.asarray(upright.convert("RGB")), mask, _caption(file))
+    item = sources.one(given) if isinstance(given, Path) else given
+    data = item.read()
+    seen, kind = _opened(data, item.called, original)
+    height, width = seen.pixels.shape[:2]
+    if max(width, height) < least_px:
+        raise BadInput(f"{item.called}: {width}x{height} is too small, the base model needs {least_px} px")
+    mask = _mask_of(item, (width, height))
+    pixels, alpha = seen.pixels, seen.alpha
+    if alpha is not None:
+        if mask is None and not neutral and alpha.min() < 128:
+            mask = alpha >= 128
+        if neutral or colour.hides_nothing(pixels, alpha):
+            pixels = colour.on_white(pixels, alpha)
+    pixels = np.ascontiguousarray(pixels)
+    warned = seen.warnings
+    if sharpness(pixels, least_px) < SOFT_BELOW:
+        warned = (*warned, f"soft at {least_px} px: a sharper picture teaches more")
+    what = ", ".join([f"{kind} {width}x{height}", *seen.done])
+    return Decoded(pixels, mask, item.caption(), what, warned, data)
 
 
 def fitted(pixels: np.ndarray, side: int) -> np.ndarray:
@@ -93,25 +91,12 @@ def fitted_mask(mask: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(paper) > 127
 
 
-def png(array: np.ndarray) -> bytes:
-    """A bare PNG of uint8 pixels or a bool mask."""
-    out = io.BytesIO()
-    Image.fromarray(array.astype(np.uint8) * 255 if array.dtype == bool else array).save(out, "PNG")
-    return out.getvalue()
-
-
-def from_png(data: bytes) -> np.ndarray:
-    """The pixels of a PNG that ``png`` made."""
-    return np.asarray(Image.open(io.BytesIO(data)))
-
-
 def _corner(size: tuple[int, int], side: int) -> tuple[int, int]:
     return (side - size[0]) // 2, (side - size[1]) // 2
 
 
-def _opened(file: Path, called: str) -> tuple[Image.Image, str]:
-    """The decoded picture, upright, and what kind of camera metadata it carries ("" for none). Raises BadInput or StoreError."""
-    data = read_at_most(file, FILE_LIMIT_BYTES)
+def _opened(data: bytes, called: str, original: bool) -> tuple[colour.Plain, str]:
+    """The decoded picture as it is meant to be seen, and its kind. Raises BadInput or Refused."""
     try:
         found = examined(data)
         if found.kind == "PNG":
@@ -123,44 +108,22 @@ def _opened(file: Path, called: str) -> tuple[Image.Image, str]:
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=(found.kind,))
             image.load()
-            return ImageOps.exif_transpose(image), _camera(image)
+            return colour.plain(image, original), found.kind
+    except BadInput as error:
+        raise BadInput(f"{called}: {error}") from error
+    except Refused as error:
+        raise Refused(f"{called}: {error}") from error
     except Exception as error:  # a decoder may raise anything on a file made to break it
         raise BadInput(f"{called}: damaged or cut off ({' '.join(str(error).split())[:80]})") from error
 
 
-def _camera(image: Image.Image) -> str:
-    """The first kind of camera metadata that the picture carries; "" for none."""
-    about = image.getexif()
-    exposure = about.get_ifd(_EXIF_DIRECTORY)
-    found = [what for tag, what in _CAMERA_TAGS.items() if tag in about]
-    return next(iter(found + [what for tag, what in _EXPOSURE_TAGS.items() if tag in exposure]), "")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit grey; Pillow's own conversion would turn nearly all of it white."""
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
-
-
-def _caption(file: Path) -> str:
-    text = file.with_suffix(".txt")
-    if not text.is_file():
-        return ""
-    try:
-        words = " ".join(read_at_most(text, CAPTION_LIMIT_BYTES).decode("utf-8-sig").split())
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{text.name}: not UTF-8 text; save the caption as UTF-8") from error
-    if any(unicodedata.category(c) == "Cc" for c in words):
-        raise BadInput(f"{text.name}: holds control characters, so it is no caption; write it as plain text")
-    return words
-
-
-def _mask_file(file: Path, size: tuple[int, int]) -> np.ndarray | None:
-    beside = file.parent / "masks" / f"{file.stem}.png"
-    if not beside.is_file():
+def _mask_of(item: Item, size: tuple[int, int]) -> np.ndarray | None:
+    data = item.mask()
+    if data is None:
         return None
-    mask = _eight_bits(_opened(beside, f"masks/{beside.name}")[0])
-    if mask.size != size:
-        raise BadInput(f"masks/{beside.name}: {mask.width}x{mask.height}, but its picture is {size[0]}x{size[1]}")
-    return np.asarray(mask.convert("L")) > 127
+    called = f"masks/{Path(item.mask_path or '').name}"
+    seen, _ = _opened(data, called, False)
+    height, width = seen.pixels.shape[:2]
+    if (width, height) != size:
+        raise BadInput(f"{called}: {width}x{height}, but its picture is {size[0]}x{size[1]}")
+    return np.asarray(Image.fromarray(seen.pixels).convert("L")) > 127

@@ -10,7 +10,7 @@ import base64
 import hmac
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,40 +106,52 @@ class Index:
     # changing ---------------------------------------------------------------------------------------
     def put(self, row: Row) -> Row | None:
         """Keep a row; returns the one it replaces."""
-        return self._change(row.name, row)
+        return next(iter(self.put_all([row])), None)
+
+    def put_all(self, rows: Sequence[Row]) -> list[Row]:
+        """Keep several rows in one transaction; returns those they replace."""
+        return self._change({row.name: row for row in rows})
 
     def remove(self, name: str) -> Row | None:
         """Forget a name; returns the row that was there."""
-        return self._change(name, None)
+        return next(iter(self.remove_all([name])), None)
+
+    def remove_all(self, names: Sequence[str]) -> list[Row]:
+        """Forget several names in one transaction; returns the rows that were there."""
+        return self._change(dict.fromkeys(names))
 
     def close(self) -> None:
         self._db.close()
 
-    def _change(self, name: str, row: Row | None) -> Row | None:
-        tag = self._tag(name)
+    def _change(self, wanted: Mapping[str, Row | None]) -> list[Row]:
+        """Keep or forget (None) each of these names, all together; returns the rows that were there."""
+        after: dict[str, bytes] = {}
         with self._alone():
             self.refresh()
-            before = self._sealed.get(name)
-            if row is None and before is None:
-                return None
-            total = self.head.total - (self._mark(tag, before) if before else 0)
-            if row is None:
-                self._db.execute("delete from row where tag = ?", (tag,))
-                after = None
-            else:
-                after = seal(self._rows_key, _packed(row), meaning(self._id, "row", tag.hex()))
-                self._db.execute("insert or replace into row values (?, ?)", (tag, after))
-                total += self._mark(tag, after)
+            changes = {n: row for n, row in wanted.items() if row is not None or n in self._sealed}
+            if not changes:
+                return []
+            total = self.head.total
+            for name, row in changes.items():
+                tag, before = self._tag(name), self._sealed.get(name)
+                total -= self._mark(tag, before) if before else 0
+                if row is None:
+                    self._db.execute("delete from row where tag = ?", (tag,))
+                    continue
+                after[name] = seal(self._rows_key, _packed(row), meaning(self._id, "row", tag.hex()))
+                self._db.execute("insert or replace into row values (?, ?)", (tag, after[name]))
+                total += self._mark(tag, after[name])
             head = Head(self.head.changes + 1, total % _MODULUS)
             sealed = seal(self._rows_key, json.dumps([head.changes, f"{head.total:x}"]).encode(), meaning(self._id, "head"))
             self._db.execute("insert or replace into head values (0, ?)", (sealed,))
-        gone = self._rows.pop(name, None)
-        self._sealed.pop(name, None)
-        if row is not None and after is not None:
-            self._rows[name], self._sealed[name] = row, after
+        gone = [self._rows.pop(name) for name in changes if name in self._rows]
+        for name, row in changes.items():
+            self._sealed.pop(name, None)
+            if row is not None:
+                self._rows[name], self._sealed[name] = row, after[name]
         self.head = head
-        if row is None:
-            self._db.execute("pragma wal_checkpoint(truncate)")  # the old row's key must not linger in the log
+        if len(after) < len(changes):
+            self._db.execute("pragma wal_checkpoint(truncate)")  # a forgotten row's key must not linger in the log
         return gone
 
     @contextmanager

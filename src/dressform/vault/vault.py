@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dressform.errors import BadInput, Locked, StoreError, Tampered
@@ -16,6 +17,7 @@ from dressform.vault.sealing import OVERHEAD_BYTES, meaning, new_key, seal, unse
 
 FORMAT, VERSION = "dressform-vault", 1
 _CARD_LIMIT_BYTES = 4096
+_WRITERS = 8
 _ID = re.compile(r"[0-9a-f]{32}")
 _PERSON = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -39,16 +41,33 @@ class Vault:
         return unseal(row.key, sealed, self._meaning(row))
 
     def write(self, name: str, data: bytes) -> None:
-        row = Row(checked(name), secrets.token_hex(16), name.split("/")[0], len(data), new_key())
-        write_atomically(self.object_file(row.object), seal(row.key, data, self._meaning(row)))
-        old = self.index.put(row)
-        if old is not None:
+        self.write_all({name: data})
+
+    def write_all(self, parts: Mapping[str, bytes]) -> None:
+        rows = [Row(checked(n), secrets.token_hex(16), n.split("/")[0], len(data), new_key()) for n, data in parts.items()]
+        try:
+            if len(rows) == 1:
+                self._write_object(rows[0], parts[rows[0].name])
+            else:  # each waits for the disk, so they wait together
+                with ThreadPoolExecutor(_WRITERS) as pool:
+                    list(pool.map(lambda row: self._write_object(row, parts[row.name]), rows))
+            replaced = self.index.put_all(rows)
+        except StoreError:
+            for row in rows:
+                self.object_file(row.object).unlink(missing_ok=True)
+            raise
+        for old in replaced:
             self.object_file(old.object).unlink(missing_ok=True)
+
+    def _write_object(self, row: Row, data: bytes) -> None:
+        write_atomically(self.object_file(row.object), seal(row.key, data, self._meaning(row)))
 
     def delete(self, name: str) -> None:
         """Forget the name and its key; without the key, what is left on the disk opens no more."""
-        old = self.index.remove(checked(name))
-        if old is not None:
+        self.delete_all([name])
+
+    def delete_all(self, names: Sequence[str]) -> None:
+        for old in self.index.remove_all([checked(name) for name in names]):
             self.object_file(old.object).unlink(missing_ok=True)
 
     def list(self, prefix: str = "") -> Iterator[str]:

@@ -7,12 +7,12 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -24,8 +24,8 @@ from dressform.consent.ledger import Head, Ledger
 from dressform.consent.profile import Profile
 from dressform.consent.refusals import refuse_young
 from dressform.consent.scopes import CAREFUL, Scope
-from dressform.errors import BadInput, DressformError, NotReady, Refused, UnknownName
-from dressform.records import Character, IntakeNote, IntakeReport, Outfit, Picture, checked_name
+from dressform.errors import BadInput, NotReady, Refused, UnknownName
+from dressform.records import Character, IntakeReport, Outfit, Picture, checked_name
 from dressform.store import Store
 from dressform.vault import owner as owners
 from dressform.vault import vault, witness
@@ -81,54 +81,10 @@ class Workspace:
     def add(
         self, given: Sequence[Path], outfit: str | None, on_file: Callable[[int, int], None] = lambda _done, _all: None
     ) -> IntakeReport:
-        """Take pictures in: neutral ones, or those of an outfit (made known on first use).
+        """Take pictures in: neutral ones, or those of an outfit (made known on first use). See ``adding.add``."""
+        from dressform.workspace import adding
 
-        A file that cannot be used is left out and named in the report; the others are taken. Raises Refused without consent.
-        """
-        from dressform.pictures import intake
-
-        if outfit is not None:
-            checked_name("outfit", outfit)
-            refuse_young(outfit)
-        grant = self.gate.need("add", asset_of(outfit))
-        files = [file for path in given for file in intake.candidates(path)]
-        notes, taken = [], []
-        for i, file in enumerate(files):
-            note, picture_id = self._take(grant, file, outfit)
-            notes.append(note)
-            taken += [picture_id] if note.taken else []
-            on_file(i + 1, len(files))
-        report = IntakeReport(tuple(notes))
-        if taken:
-            self.record(grant, (), taken)
-        if report.taken and outfit is not None and self.character.outfit(outfit) is None:
-            known = (*self.character.outfits, Outfit(outfit, f"{self.character.trigger}_{outfit}"))
-            self.character = replace(self.character, outfits=known)
-            character_file.write(self.root, self.character)
-        return report
-
-    def _take(self, _grant: Grant[Literal["add"]], file: Path, outfit: str | None) -> tuple[IntakeNote, str]:
-        from dressform.pictures import intake
-
-        try:
-            picture = intake.decode(file, self.backbone.size_px, self.character.kind == "original")
-            refuse_young(picture.caption)
-            name = f"pictures/{picture.id}"
-            if f"{name}.json" in self.store:
-                return IntakeNote(file.name, False, "already here (the same pixels)"), ""
-            if outfit is not None and picture.mask is None:
-                return IntakeNote(file.name, False, "no garment mask; put masks/NAME.png beside it, or use an alpha channel"), ""
-            row = Picture(
-                picture.id, outfit, picture.caption, picture.pixels.shape[1], picture.pixels.shape[0],
-                picture.mask is not None, file.name,
-            )  # fmt: skip
-            if picture.mask is not None:
-                self.store.write(f"{name}.mask.png", intake.png(picture.mask))
-            self.store.write(f"{name}.png", intake.png(picture.pixels))
-            self.store.write(f"{name}.json", json.dumps(asdict(row), ensure_ascii=False).encode())
-        except DressformError as error:
-            return IntakeNote(file.name, False, str(error)), ""
-        return IntakeNote(file.name, True), picture.id
+        return adding.add(self, given, outfit, on_file=on_file)
 
     # names ------------------------------------------------------------------------------------------
     def outfit(self, name: str) -> Outfit:

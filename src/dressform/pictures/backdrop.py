@@ -1,0 +1,106 @@
+"""What of a picture is the ground that figures stand on: paper, a gradient, a scene, a pattern.
+
+A pixel is like the ground where it has a colour that the picture's edge has, in its row, in its column, or in plenty. Only
+such pixels that hang together with the edge are ground: white cloth inside an outline is not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dressform.pictures.components import from_border, run_lengths
+
+_RING = 0.025
+_LEAST_TOLERANCE, _MOST_TOLERANCE = 16.0, 44.0
+_COMMON_SHARE, _LINE = 0.01, 70.0
+_THIN, _LONG, _TALL = 0.018, 0.28, 0.85
+
+
+def ground_colour(pixels: np.ndarray) -> np.ndarray:
+    """The colour that the ground most likely has everywhere, between the left and the right edge: float32 [h, w, 3]."""
+    ring = _ring_px(pixels)
+    rows = pixels.astype(np.float32)
+    left, right = (np.median(rows[:, part], axis=1) for part in (slice(0, ring), slice(-ring, None)))
+    return _between(left, right, pixels.shape[1]).transpose(1, 0, 2)
+
+
+def drawn_on(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two masks, bool [h, w], of uint8 [h, w, 3]: what is not ground, and what of it is also unlike the ground.
+
+    The second lacks white cloth on white paper, and the gap that two touching figures enclose. Ground lines and frames
+    are in neither.
+    """
+    unlike = ~_like_ground(pixels)
+    unlike &= ~_lines(unlike)
+    return ~from_border(~unlike), unlike
+
+
+def _like_ground(pixels: np.ndarray) -> np.ndarray:
+    ring, seen = _ring_px(pixels), pixels.astype(np.float32)
+    across = ground_colour(pixels)
+    top, bottom = (np.median(seen[part], axis=0) for part in (slice(0, ring), slice(-ring, None)))
+    along = _between(top, bottom, pixels.shape[0])
+    tolerance = _tolerance(seen, across, ring)
+    near = (_apart(seen, across) < tolerance) | (_apart(seen, along) < tolerance)
+    return near | _common(pixels, ring)
+
+
+def _common(pixels: np.ndarray, ring: int) -> np.ndarray:
+    """Where a pixel has one of the colours that two sides of the picture have plenty of, in cells of 8 grey levels."""
+    cells = pixels >> 3
+    plenty = np.zeros((34, 34, 34), np.int8)
+    for side in (cells[:ring], cells[-ring:], cells[:, :ring], cells[:, -ring:]):
+        counts = np.zeros(plenty.shape, np.int32)
+        np.add.at(counts, tuple(side.reshape(-1, 3).T + 1), 1)
+        wide = _spread(counts)
+        plenty += (wide > _COMMON_SHARE * side[..., 0].size) & (counts > 0)
+    near = _spread((plenty >= 2).astype(np.int32)) > 0
+    r, g, b = (cells[..., i].astype(np.intp) + 1 for i in range(3))
+    return near[r, g, b]
+
+
+def _spread(counts: np.ndarray) -> np.ndarray:
+    """Each cell with its 26 neighbours."""
+    for axis in range(3):
+        counts = counts + np.roll(counts, 1, axis) + np.roll(counts, -1, axis)
+    return counts
+
+
+def line_strength(pixels: np.ndarray) -> np.ndarray:
+    """How much darker each pixel is than the lightest within two pixels of it: float32 [h, w], 1 for a drawn line."""
+    grey = pixels.astype(np.float32).mean(axis=-1)
+    lightest = grey
+    for axis in (0, 1):
+        pad = [(2, 2) if a == axis else (0, 0) for a in (0, 1)]
+        wide = np.pad(lightest, pad, mode="edge")
+        windows = [np.take(wide, range(d, d + grey.shape[axis]), axis) for d in range(5)]
+        lightest = np.maximum.reduce(windows)
+    return np.clip((lightest - grey) / _LINE, 0, 1)
+
+
+def _lines(unlike: np.ndarray) -> np.ndarray:
+    """Ground lines and frames: thin, and as long as no figure is."""
+    thin = max(2, round(_THIN * len(unlike)))
+    flat = unlike & (run_lengths(np.ascontiguousarray(unlike.T)).T <= thin)
+    upright = unlike & (run_lengths(unlike) <= thin)
+    return (flat & (flat.mean(axis=1) > _LONG)[:, None]) | (upright & (upright.mean(axis=0) > _TALL)[None, :])
+
+
+def _tolerance(seen: np.ndarray, across: np.ndarray, ring: int) -> float:
+    """How far a pixel of the ground may be from it, by how rough the edge is."""
+    rough = np.concatenate([_apart(seen, across)[:, part].ravel() for part in (slice(0, ring), slice(-ring, None))])
+    return float(np.clip(3.0 * np.median(rough) + _LEAST_TOLERANCE, _LEAST_TOLERANCE, _MOST_TOLERANCE))
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.abs(a - b).max(axis=-1)
+
+
+def _between(first: np.ndarray, last: np.ndarray, steps: int) -> np.ndarray:
+    """From one row of colours [n, 3] to another: float32 [steps, n, 3]."""
+    share = np.linspace(0, 1, steps, dtype=np.float32)[:, None, None]
+    return (first * (1 - share) + last * share).astype(np.float32)
+
+
+def _ring_px(pixels: np.ndarray) -> int:
+    return max(2, round(_RING * min(pixels.shape[:2])))

@@ -1,0 +1,185 @@
+"""Which parts of a sheet are its figures: of one height, on one ground; where they touch, parted along the thinnest seam."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dressform.pictures.components import Part, labelled, parts
+
+_RECTANGLE, _THINNEST = 0.93, 0.07
+_LEAST_HEIGHT, _ALIKE, _GROUND = 0.3, 0.7, 0.15
+_NARROWEST, _VALLEY, _REACH, _LINE_SHARE, _HOLE = 0.07, 0.75, 0.14, 0.92, 0.1
+_SEAM, _SEAM_AT_HEAD, _HEAD_ROWS, _HEAD_ALIKE = 0.45, 0.13, 0.22, 0.4
+_TOP, _FOOT, _LEAST_AREA, _IN_ONE = 0.25, 0.14, 0.34, 0.85
+_NEAR, _TORN_SHARE, _STRAIGHT, _HEM = 0.03, 0.015, 0.05, 0.005
+OTHER = 255
+
+
+def figure_map(mask: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """uint8 [h, w]: 1..n in the figures from left to right, OTHER in what else was drawn, 0 on the ground.
+
+    ``mask`` and ``unlike`` (bool [h, w]) are those of ``backdrop.drawn_on``; ``lines`` (float [h, w], 0 to 1) says where a
+    line is drawn: touching figures are parted along it.
+    """
+    labels, count = labelled(_mended(mask))
+    labels = np.where(mask, labels, 0)
+    found = [p for p in parts(labels, count) if p.area >= 6]
+    tall = _alike([p for p in found if not _is_swatch(p)], mask.shape[0])
+    out = np.where(mask, np.uint8(OTHER), np.uint8(0))
+    bodies = [body for p in tall for body in _parted(labels == p.number, unlike, lines)]
+    bodies.sort(key=lambda body: float(np.nonzero(body)[1].mean()))
+    for number, body in enumerate(bodies[: OTHER - 1], 1):
+        out[body] = number
+    _take_in(out, labels, [p for p in found if p not in tall], len(bodies))
+    return out
+
+
+def _mended(mask: np.ndarray) -> np.ndarray:
+    """The mask with what lies a line's breadth above something else joined to it: a dark hem on a dark ground tears figures."""
+    out, reach = mask.copy(), max(1, round(_HEM * len(mask)))
+    for d in range(1, reach + 1):
+        out[d:] |= mask[:-d]
+        out[:-d] |= mask[d:]
+    return out
+
+
+def _is_swatch(part: Part) -> bool:
+    """A filled rectangle: a colour of a palette, or a row of them."""
+    return part.area >= _RECTANGLE * part.width * part.height
+
+
+def _alike(found: Sequence[Part], height: int) -> list[Part]:
+    """The parts that are as tall as figures of one sheet are, and stand on one ground."""
+    tallest = max((p.height for p in found), default=0)
+    if tallest < _LEAST_HEIGHT * height:
+        return []
+    tall = [p for p in found if p.height >= _ALIKE * tallest and p.area >= _THINNEST * p.height**2]
+    ground = max(tall, key=lambda p: p.area).bottom if tall else 0
+    return [p for p in tall if abs(p.bottom - ground) <= _GROUND * tallest]
+
+
+def _parted(body: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> list[np.ndarray]:
+    """One connected body, or the figures that touch in it."""
+    left, top, right, bottom = _box(body)
+    height = bottom - top
+    if right - left < 2 * _NARROWEST * height:
+        return [body]
+    inside = (body & unlike)[top:bottom, left:right]
+    hole = (body & ~unlike)[top:bottom, left:right]
+    price = inside * (1 - _LINE_SHARE * lines[top:bottom, left:right]) + _HOLE * hole
+    for at in _valleys(inside):
+        seam = _seam(price, at, round(_REACH * height))
+        if seam is None or not _is_thin(inside, seam):
+            continue
+        here = np.arange(inside.shape[1])[None, :] <= seam[:, None]
+        solid = body[top:bottom, left:right]
+        if _both_whole(inside & here, inside & ~here) and _in_one(solid & here) and _in_one(solid & ~here):
+            one_side = np.zeros_like(body)
+            one_side[top:bottom, left:right] = here
+            return [*_parted(body & one_side, unlike, lines), *_parted(body & ~one_side, unlike, lines)]
+    return [body]
+
+
+def _is_thin(inside: np.ndarray, seam: np.ndarray) -> bool:
+    """Does the seam cross little, and hardly anything where heads are?"""
+    crossed = np.take_along_axis(inside, seam[:, None], axis=1)[:, 0]
+    height = len(crossed)
+    return bool(crossed.sum() <= _SEAM * height and crossed[: round(_HEAD_ROWS * height)].sum() <= _SEAM_AT_HEAD * height)
+
+
+def _valleys(inside: np.ndarray) -> list[int]:
+    """Columns where little is drawn, the emptiest first."""
+    height, width = inside.shape
+    window = max(3, round(0.03 * height)) | 1
+    profile = np.convolve(inside.sum(axis=0), np.ones(window) / window, mode="same")
+    margin = round(_NARROWEST * height)
+    low = [
+        x
+        for x in range(margin, width - margin)
+        if profile[x] <= _VALLEY * height and profile[x] <= profile[max(0, x - window) : x + window + 1].min()
+    ]
+    kept: list[int] = []
+    for x in sorted(low, key=lambda x: profile[x]):
+        if all(abs(x - k) > window for k in kept):
+            kept.append(x)
+    return kept
+
+
+def _seam(price: np.ndarray, at: int, reach: int) -> np.ndarray | None:
+    """The path from top to bottom near column ``at`` that costs the least: int [h], columns.
+
+    By dynamic programming; it moves at most two columns from one row to the next.
+    """
+    low, high = max(0, at - reach), min(price.shape[1], at + reach + 1)
+    if high - low < 3:
+        return None
+    far = np.abs(np.arange(low, high) - at) / max(1, reach)
+    cost = price[:, low:high] + _STRAIGHT * far
+    total, steps = cost[0].copy(), np.zeros(cost.shape, np.int8)
+    moves = (0, -1, 1, -2, 2)
+    for row in range(1, len(cost)):
+        choices = np.stack([_moved(total, m) + 0.02 * abs(m) for m in moves])
+        best = choices.argmin(axis=0)
+        steps[row] = np.take(moves, best)
+        total = np.take_along_axis(choices, best[None], axis=0)[0] + cost[row]
+    path = np.empty(len(cost), np.intp)
+    path[-1] = int(total.argmin())
+    for row in range(len(cost) - 1, 0, -1):
+        path[row - 1] = path[row] - steps[row, path[row]]
+    return path + low
+
+
+def _moved(total: np.ndarray, by: int) -> np.ndarray:
+    """What it costs to come from ``by`` columns to the left."""
+    if by == 0:
+        return total
+    out = np.full_like(total, np.inf)
+    if by > 0:
+        out[by:] = total[:-by]
+    else:
+        out[:by] = total[-by:]
+    return out
+
+
+def _both_whole(*halves: np.ndarray) -> bool:
+    """Has each side a head like the other's, a foot on the same ground, and enough of a body?"""
+    height = halves[0].shape[0]
+    areas = [int(half.sum()) for half in halves]
+    heads = [int(half[: round(_HEAD_ROWS * height)].sum()) for half in halves]
+    enough = 0.25 * height * height  # a side may hold several figures more, so no more than this is asked of the other
+    if min(areas) < _LEAST_AREA * min(max(areas), enough) or min(heads) < _HEAD_ALIKE * min(max(heads), 0.03 * height * height):
+        return False
+    for half in halves:
+        left, top, right, bottom = _box(half)
+        if top > _TOP * height or bottom < (1 - _FOOT) * height or right - left < _NARROWEST * height:
+            return False
+    return True
+
+
+def _in_one(half: np.ndarray) -> bool:
+    """False for an arm and a leg of the same figure, which do not hang together."""
+    labels, _ = labelled(half)
+    return np.bincount(labels.ravel())[1:].max() >= _IN_ONE * half.sum()
+
+
+def _take_in(out: np.ndarray, labels: np.ndarray, rest: Sequence[Part], count: int) -> None:
+    """What lies inside a figure's box (an eye, a floating ear) is part of it, and so is a large piece torn off its end."""
+    boxes = [(i, *_box(out == i), int((out == i).sum())) for i in range(1, count + 1)]
+    for part in rest:
+        if _is_swatch(part):
+            continue
+        x, y = (part.left + part.right) / 2, (part.top + part.bottom) / 2
+        for number, left, top, right, bottom, area in boxes:
+            near = _NEAR * (bottom - top)
+            beside = left - near <= x < right + near
+            torn = part.area >= _TORN_SHARE * area and part.top <= bottom + near and part.bottom >= top - near
+            if beside and (torn or top - near <= y < bottom):
+                out[labels == part.number] = number
+                break
+
+
+def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

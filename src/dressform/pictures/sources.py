@@ -1,0 +1,201 @@
+"""What a person gave, as a list of pictures with what lies beside them: nothing is read yet, and nothing is passed over.
+
+Known ways to lay pictures out, in a folder or a zip archive: plain (``NAME.png``, ``NAME.txt`` or ``NAME.caption``,
+``masks/NAME.png``); kohya (``10_trigger class/`` inside); and the imagefolder of Hugging Face (``metadata.jsonl``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from dressform.errors import BadInput, DressformError
+from dressform.pictures import texts
+from dressform.pictures.archive import FolderTree, Tree, ZipTree, is_zip
+
+CAPTION_LIMIT_BYTES = 20_000
+_TABLE, _TABLE_LIMIT_BYTES = "metadata.jsonl", 64 << 20
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+_CAPTIONS = (".txt", ".caption")
+_BESIDE = (*_CAPTIONS, ".md", ".json", ".jsonl", ".toml", ".csv", ".npz")
+_KOHYA = re.compile(r"\d+_(?P<words>.+)")
+_MASKS = "masks"
+_WRAPPERS = 4
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture that was given: where it lies, and its caption and mask, if it has any."""
+
+    tree: Tree
+    path: str
+    called: str
+    caption_path: str | None = None
+    words: str = ""
+    mask_path: str | None = None
+
+    def read(self) -> bytes:
+        """The picture's bytes. Raises BadInput or StoreError."""
+        return self.tree.read(self.path)
+
+    def mask(self) -> bytes | None:
+        return None if self.mask_path is None else self.tree.read(self.mask_path)
+
+    def caption(self) -> str:
+        """The caption beside the picture, or the words it was given otherwise. Raises BadInput naming the file."""
+        if self.caption_path is None:
+            return self.words
+        called = PurePosixPath(self.caption_path).name
+        try:
+            return texts.caption(self.tree.read(self.caption_path, CAPTION_LIMIT_BYTES))
+        except BadInput as error:
+            raise BadInput(f"{called}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Left:
+    """Something that was given and is no picture to take, and why."""
+
+    called: str
+    reason: str
+
+
+@dataclass
+class Found:
+    """Everything under what was given."""
+
+    items: list[Item] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+
+
+def found(given: Path) -> Found:
+    """What lies in a folder, a zip archive, or is this one picture. Raises BadInput where there is nothing to take."""
+    everything = Found()
+    if given.is_file() and not is_zip(given):
+        everything.items.append(one(given))
+        return everything
+    if not given.exists():
+        raise BadInput(f"{given}: no such file or folder")
+    tree = FolderTree(given) if given.is_dir() else ZipTree(given)
+    _lay_out(tree, "" if given.is_dir() else _unwrapped(tree), everything)
+    if not any(_suffix(item.path) in _PICTURES for item in everything.items):
+        raise BadInput(f"{given}: no pictures in this folder; put PNG, JPEG or WebP files there")
+    return everything
+
+
+def one(file: Path) -> Item:
+    """One picture file with what lies beside it."""
+    tree = FolderTree(file.parent)
+    caption = next((c for c in (file.with_suffix(s).name for s in _CAPTIONS) if tree.holds(c)), None)
+    mask = f"{_MASKS}/{file.stem}.png"
+    return Item(tree, file.name, file.name, caption, "", mask if tree.holds(mask) else None)
+
+
+def _unwrapped(tree: Tree) -> str:
+    """The folder that a packer put around everything, if there is one."""
+    top = ""
+    for _ in range(_WRAPPERS):
+        files, folders = tree.entries(top)
+        inner = [f for f in folders if PurePosixPath(f).name not in ("__MACOSX", _MASKS)]
+        if files or len(inner) != 1 or _kohya_words(inner[0]) is not None:
+            return top
+        top = inner[0]
+    return top
+
+
+def _lay_out(tree: Tree, top: str, into: Found) -> None:
+    files, folders = tree.entries(top)
+    table = _joined(top, _TABLE)
+    if table in files:
+        return _imagefolder(tree, top, into)
+    own = _kohya_words(top or tree.called)
+    for folder in folders:
+        words = _kohya_words(folder)
+        if words is not None and own is None:
+            _plain(tree, folder, words, into)
+            _name_folders(tree.entries(folder)[1], into)
+    _plain(tree, top, own or "", into)
+    _name_folders([f for f in folders if own is not None or _kohya_words(f) is None], into)
+
+
+def _plain(tree: Tree, folder: str, words: str, into: Found) -> None:
+    """Every picture right in this folder; ``words`` is the caption of those that have none."""
+    files = [f for f in tree.entries(folder)[0] if _suffix(f) not in _BESIDE]
+    beside = {f for f in tree.entries(folder)[0] if _suffix(f) in _CAPTIONS}
+    masks = set(tree.entries(_joined(folder, _MASKS))[0]) if _joined(folder, _MASKS) in tree.entries(folder)[1] else set()
+    used: set[str] = set()
+    for path in files:
+        stem = PurePosixPath(path).stem
+        captions = [c for c in (_joined(folder, stem + s) for s in _CAPTIONS) if c in beside]
+        mask = _joined(folder, f"{_MASKS}/{stem}.png")
+        into.items.append(Item(tree, path, path, captions[0] if captions else None, words, mask if mask in masks else None))
+        used |= {*captions[:1], mask}
+    into.left += [Left(path, "a caption whose picture is not there") for path in sorted(beside - used) if not _has_picture(path, files)]
+    into.left += [Left(path, "not read: the .txt beside it is") for path in sorted(beside - used) if _has_picture(path, files)]
+    into.left += [Left(path, "a mask whose picture is not there") for path in sorted(masks - used)]
+
+
+def _imagefolder(tree: Tree, top: str, into: Found) -> None:
+    """The pictures that ``metadata.jsonl`` names, with their texts; others right beside it, without."""
+    named: set[str] = set()
+    for row in _rows(tree, _joined(top, _TABLE)):
+        path = _joined(top, row.file)
+        if not tree.holds(path) or ".." in PurePosixPath(row.file).parts:
+            into.left.append(Left(row.file[:80], f"named in {_TABLE}, but not there"))
+        elif path not in named:
+            folder, stem = PurePosixPath(path).parent, PurePosixPath(path).stem
+            mask = _joined("" if str(folder) == "." else str(folder), f"{_MASKS}/{stem}.png")
+            into.items.append(Item(tree, path, path, None, row.text, mask if tree.holds(mask) else None))
+            named.add(path)
+    rest = Found()
+    _plain(tree, top, "", rest)
+    into.items += [item for item in rest.items if item.path not in named]
+    into.left += [left for left in rest.left if "mask" not in left.reason or not named]
+
+
+@dataclass(frozen=True)
+class _Row:
+    file: str
+    text: str
+
+
+def _rows(tree: Tree, table: str) -> Iterator[_Row]:
+    """Every line of the table. Raises BadInput with the number of the first that cannot be read."""
+    for number, line in enumerate(tree.read(table, _TABLE_LIMIT_BYTES).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8-sig"))
+            text = next((row[k] for k in ("text", "caption", "prompt") if row.get(k)), "")
+            if not isinstance(row["file_name"], str) or not isinstance(text, str):
+                raise ValueError("file_name and text are words")
+            words = texts.caption(text.encode())
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, DressformError) as error:
+            says = f'{{"file_name": "01.png", "text": "front view"}}; {" ".join(str(error).split())[:60]}'
+            raise BadInput(f"{table}: line {number} is not like {says}") from error
+        yield _Row(row["file_name"], words[:CAPTION_LIMIT_BYTES])
+
+
+def _name_folders(folders: Iterable[str], into: Found) -> None:
+    into.left += [Left(f"{f}/", "a folder inside; add it by itself") for f in folders if PurePosixPath(f).name != _MASKS]
+
+
+def _kohya_words(folder: str) -> str | None:
+    """What ``10_aoi woman`` calls its pictures; None for a folder of another name."""
+    match = _KOHYA.fullmatch(PurePosixPath(folder).name)
+    return match["words"].strip() if match else None
+
+
+def _has_picture(caption: str, pictures: Sequence[str]) -> bool:
+    return any(PurePosixPath(p).stem == PurePosixPath(caption).stem for p in pictures)
+
+
+def _suffix(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name

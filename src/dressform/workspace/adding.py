@@ -1,0 +1,224 @@
+"""The action ``add``: pictures taken in, each looked at first; and ``add --undo``, which takes the last one back.
+
+Pictures are read, checked and packed by a few threads, a handful at a time, so that ten thousand take no more memory
+than ten; what they became is sealed in batches, each of which is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from dressform.consent.gate import Grant
+from dressform.consent.ledger import Entry
+from dressform.consent.refusals import refuse_young
+from dressform.errors import BadInput, DressformError, NotReady
+from dressform.pictures import intake, sheets, sources
+from dressform.pictures.intake import Decoded
+from dressform.pictures.sheets import Cutting
+from dressform.pictures.sources import Item
+from dressform.records import IntakeNote, IntakeReport, Outfit, Picture, checked_name
+from dressform.workspace import character_file
+from dressform.workspace.workspace import Workspace, asset_of, keep_head
+
+OnFile = Callable[[int, int], None]
+Sheets = Cutting | Literal["leave", "whole"]
+"""What to do with turnaround sheets: cut them so, leave them out and say so, or take every picture as it is."""
+_THREADS, _AHEAD = min(4, os.cpu_count() or 1), 2
+_BATCH, _BATCH_BYTES = 24, 48 << 20
+
+
+def add(
+    workspace: Workspace,
+    given: Sequence[Path],
+    outfit: str | None,
+    turnaround: Sheets = "leave",
+    on_file: OnFile = lambda _done, _all: None,
+) -> IntakeReport:
+    """Take pictures in: neutral ones, or those of an outfit (made known on first use).
+
+    What cannot be used is left out and named in the report; the rest is taken. Raises BadInput where there are no
+    pictures at all, and Refused without consent.
+    """
+    if outfit is not None:
+        checked_name("outfit", outfit)
+        refuse_young(outfit)
+    grant = workspace.gate.need("add", asset_of(outfit))
+    everything = [sources.found(path) for path in given]
+    items = [item for found in everything for item in found.items]
+    taking = _Taking(workspace, grant, outfit, turnaround)
+    taking.notes += [IntakeNote(left.called, False, left.reason) for found in everything for left in found.left]
+    try:
+        for done, looked in enumerate(_in_turn(taking.look, items), 1):
+            taking.take(looked)
+            on_file(done, len(items))
+        taking.seal()
+    finally:  # what is sealed is recorded, also where the rest was interrupted
+        if taking.sealed:
+            workspace.record(grant, (), taking.sealed)
+            _make_known(workspace, outfit)
+    return IntakeReport(tuple(taking.notes))
+
+
+def preview(workspace: Workspace, file: Path, outfit: str | None, cutting: Cutting) -> tuple[sheets.Sheet, bytes]:
+    """Where a turnaround sheet would be cut, and a PNG that shows it in silhouettes. Nothing is taken.
+
+    Raises BadInput, and Refused without consent.
+    """
+    workspace.gate.need("add", asset_of(outfit))
+    seen = intake.decode(sources.one(file), workspace.backbone.size_px, workspace.character.kind == "original", neutral=True)
+    sheet = sheets.cut(seen.pixels, cutting)
+    return sheet, intake.png(sheets.outlined(seen.pixels, sheet))
+
+
+def undo(workspace: Workspace) -> tuple[str, int]:
+    """Take back the last ``add`` that still stands: what it took is forgotten, and the ledger says so.
+
+    Returns what it was an add of, and how many pictures are gone. Raises NotReady where there is none, Refused without consent.
+    """
+    entry = _last_add(workspace.gate.ledger.entries())
+    workspace.gate.need("add", *entry.body["assets"])
+    ids = set(entry.body["outputs"])
+    names = [n for n in workspace.store.list("pictures/") if n.split("/")[1].split(".")[0] in ids]
+    gone = sum(n.endswith(".json") for n in names)
+    workspace.store.delete_all(names)
+    asset = entry.body["assets"][0]
+    workspace.gate.ledger.append(
+        workspace.signing_key, "attest", datetime.now(UTC),
+        statement=f"took back the add of line {entry.sequence}: {gone} pictures of {asset}", evidence=[entry.sha256],
+    )  # fmt: skip
+    keep_head(workspace.store, workspace.gate.ledger)
+    _forget_empty(workspace, asset.removeprefix("outfit:"))
+    return asset, gone
+
+
+# looking, in several threads ------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Looked:
+    """One file as a thread left it: pictures to keep (several for a sheet), or an error."""
+
+    called: str
+    pictures: tuple[tuple[Decoded, bytes, bytes | None], ...] = ()
+    error: str = ""
+    sheet_of: int = 0
+
+
+@dataclass
+class _Taking:
+    """One ``add`` under way."""
+
+    workspace: Workspace
+    grant: Grant[Literal["add"]]
+    outfit: str | None
+    turnaround: Sheets
+    notes: list[IntakeNote] = field(default_factory=list)
+    sealed: list[str] = field(default_factory=list)
+    _waiting: dict[str, bytes] = field(default_factory=dict)
+    _ids: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._least_px = self.workspace.backbone.size_px
+        self._original = self.workspace.character.kind == "original"
+        entries = self.workspace.gate.ledger.entries()
+        self._recorded = {i for e in entries if e.kind == "use" and e.body["action"] == "add" for i in e.body["outputs"]}
+
+    def look(self, item: Item) -> _Looked:
+        try:
+            seen = intake.decode(item, self._least_px, self._original, self.outfit is None)
+            seen = replace(seen, caption=self._without_trigger(seen.caption))
+            refuse_young(seen.caption)
+            if self.outfit is not None and seen.mask is None:
+                raise BadInput("no garment mask; put masks/NAME.png beside it, or use an alpha channel")
+            if isinstance(self.turnaround, Cutting):
+                found = sheets.pictures(seen, self.turnaround, self._least_px)
+            else:
+                if self.turnaround == "leave" and (count := sheets.figures(seen.pixels)) > 1:
+                    raise BadInput(f"a turnaround sheet of {count} figures: add it with --sheet to cut it, or with --whole as it is")
+                found = (seen,)
+            packed = [(p, intake.png(p.pixels), None if p.mask is None else intake.png(p.mask)) for p in found]
+            return _Looked(item.called, tuple(packed), sheet_of=len(packed) if isinstance(self.turnaround, Cutting) else 0)
+        except DressformError as error:
+            return _Looked(item.called, error=str(error).removeprefix(f"{item.called}: "))
+
+    def _without_trigger(self, caption: str) -> str:
+        """kohya's ``10_aoi woman`` begins with her trigger word, which every training caption gets anyway."""
+        first, _, rest = caption.partition(" ")
+        return rest if first == self.workspace.character.trigger else caption
+
+    # keeping, in turn -------------------------------------------------------------------------------
+    def take(self, looked: _Looked) -> None:
+        if looked.error:
+            self.notes.append(IntakeNote(looked.called, False, looked.error))
+        for i, (picture, pixels, mask) in enumerate(looked.pictures, 1):
+            called = f"{looked.called}, figure {i}" if looked.sheet_of else looked.called
+            self.notes.append(self._keep(called, Path(looked.called).name, picture, pixels, mask))
+        if len(self._ids) >= _BATCH or sum(map(len, self._waiting.values())) > _BATCH_BYTES:
+            self.seal()
+
+    def _keep(self, called: str, source: str, picture: Decoded, pixels: bytes, mask: bytes | None) -> IntakeNote:
+        name, height, width = f"pictures/{picture.id}", *picture.pixels.shape[:2]
+        if f"{name}.json" in self._waiting or (f"{name}.json" in self.workspace.store and picture.id in self._recorded):
+            return IntakeNote(called, False, "already here (the same pixels)", picture.what)
+        row = Picture(picture.id, self.outfit, picture.caption, width, height, mask is not None, source)
+        self._waiting |= {f"{name}.png": pixels, f"{name}.json": json.dumps(asdict(row), ensure_ascii=False).encode()}
+        if mask is not None:
+            self._waiting[f"{name}.mask.png"] = mask
+        if picture.original:
+            self._waiting[f"{name}.original"] = picture.original
+        self._ids.append(picture.id)
+        return IntakeNote(called, True, "", picture.what, picture.warnings)
+
+    def seal(self) -> None:
+        """Keep the batch that is waiting."""
+        self.workspace.gate.holds(self.grant)
+        self.workspace.store.write_all(self._waiting)
+        self.sealed += self._ids
+        self._recorded |= set(self._ids)
+        self._waiting, self._ids = {}, []
+
+
+def _in_turn(look: Callable[[Item], _Looked], items: Iterable[Item]) -> Iterator[_Looked]:
+    """Each item looked at, in the order given; only a few are ever ahead of the one that is taken."""
+    ahead: deque[Future[_Looked]] = deque()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        try:
+            for item in items:
+                ahead.append(pool.submit(look, item))
+                if len(ahead) >= _THREADS + _AHEAD:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+# what is known of her -------------------------------------------------------------------------------
+def _make_known(workspace: Workspace, outfit: str | None) -> None:
+    her = workspace.character
+    if outfit is not None and her.outfit(outfit) is None:
+        workspace.character = replace(her, outfits=(*her.outfits, Outfit(outfit, f"{her.trigger}_{outfit}")))
+        character_file.write(workspace.root, workspace.character)
+
+
+def _forget_empty(workspace: Workspace, outfit: str) -> None:
+    """An outfit that has neither pictures nor an adapter any more is not known any more."""
+    her = workspace.character
+    if her.outfit(outfit) and not workspace.pictures(outfit) and workspace.adapter_name(outfit) not in workspace.store:
+        workspace.character = replace(her, outfits=tuple(o for o in her.outfits if o.name != outfit))
+        character_file.write(workspace.root, workspace.character)
+
+
+def _last_add(entries: Sequence[Entry]) -> Entry:
+    undone = {e for entry in entries if entry.kind == "attest" for e in entry.body["evidence"]}
+    for entry in reversed(entries):
+        if entry.kind == "use" and entry.body["action"] == "add" and entry.sha256 not in undone:
+            return entry
+    raise NotReady("there is no add to take back")

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from dressform.errors import BadInput
+from dressform.pictures import components, sheets
+from dressform.pictures.intake import Decoded
+from dressform.pictures.sheets import Cutting
+from tests import paper_dolls
+
+AUTO = Cutting()
+
+
+def drawn_over(pixels: np.ndarray, *draw) -> np.ndarray:
+    image = Image.fromarray(pixels)
+    for one in draw:
+        one(ImageDraw.Draw(image))
+    return np.asarray(image)
+
+
+def test_parts_and_runs_of_a_small_picture() -> None:
+    mask = np.array([[1, 1, 0, 0, 1], [0, 1, 0, 1, 1], [0, 0, 0, 0, 0], [1, 0, 1, 1, 1]], bool)
+    labels, count = components.labelled(mask)
+    assert count == 4 and labels[0, 0] == labels[1, 1] != labels[0, 4] == labels[1, 3] and not labels[2].any()
+    assert sorted(p.area for p in components.parts(labels, count)) == [1, 3, 3, 3]
+    assert components.run_lengths(mask).tolist()[0] == [2, 2, 0, 0, 1] and components.run_lengths(mask)[3].tolist() == [1, 0, 3, 3, 3]
+
+
+def test_a_winding_part_is_one_part() -> None:
+    spiral = np.zeros((41, 41), bool)
+    for i in range(0, 20, 2):
+        spiral[i, i : 41 - i] = spiral[40 - i, i : 41 - i] = spiral[i : 41 - i, i] = spiral[i : 41 - i, 40 - i] = True
+        spiral[i + 1, i] = False
+        if i < 18:
+            spiral[i + 2, i + 1] = True
+    assert components.labelled(spiral)[1] == 1
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
+def test_the_figures_of_a_sheet_are_counted_and_cut_from_left_to_right(count: int) -> None:
+    pixels = paper_dolls.sheet(count)
+    found = sheets.cut(pixels, AUTO)
+    assert sheets.figures(pixels) == len(found.cuts) == count
+    step = round(160 * 0.32) + 30
+    for i, one in enumerate(found.cuts):
+        assert abs((one.left + one.right) / 2 - (20 + step // 2 + i * step)) < 4 and one.bottom - one.top >= 160
+
+
+def test_labels_lines_and_palettes_are_no_figures_and_are_painted_over() -> None:
+    def extras(paint: ImageDraw.ImageDraw) -> None:
+        paint.line((0, 190, 400, 190), fill=(0, 0, 0), width=2)
+        paint.text((40, 196), "FRONT", fill=(0, 0, 0), font_size=14)
+        for i in range(5):
+            paint.rectangle((262, 40 + 20 * i, 282, 60 + 20 * i), fill=(200, 40 * i, 90))
+
+    pixels = drawn_over(paper_dolls.sheet(3), extras)
+    found = sheets.cut(pixels, AUTO)
+    assert len(found.cuts) == 3 and max(one.right for one in found.cuts) <= 275
+
+
+def test_figures_that_touch_are_parted() -> None:
+    def bridge(paint: ImageDraw.ImageDraw) -> None:
+        paint.rectangle((50, 100, 140, 106), fill=(120, 60, 30))
+
+    pixels = drawn_over(paper_dolls.sheet(2, gap=10), bridge)
+    found = sheets.cut(pixels, AUTO)
+    assert len(found.cuts) == 2
+    assert abs(found.cuts[0].right - found.cuts[1].left) < 40
+
+
+def test_one_figure_is_not_cut_whatever_her_arms_do() -> None:
+    def arms(paint: ImageDraw.ImageDraw) -> None:
+        paint.line((20, 30, 61, 70), fill=(236, 190, 160), width=9)
+        paint.line((61, 70, 112, 40), fill=(236, 190, 160), width=9)
+
+    pixels = np.pad(paper_dolls.sheet(1), [(0, 0), (40, 40), (0, 0)], constant_values=255)
+    assert sheets.figures(pixels) == 1 and sheets.figures(drawn_over(pixels, arms)) == 1
+    with pytest.raises(BadInput, match=r"one figure found.*--cuts"):
+        sheets.cut(pixels, AUTO)
+    assert sheets.figures(np.full((100, 200, 3), 255, np.uint8)) == 1
+
+
+def test_a_white_coat_is_part_of_her() -> None:
+    image = Image.new("RGB", (300, 240), (255, 255, 255))
+    for x in (80, 220):
+        paper_dolls.doll(ImageDraw.Draw(image), x, 220, 200, body=(255, 255, 255))
+    found = sheets.cut(np.asarray(image), AUTO)
+    assert len(found.cuts) == 2 and (found.owners == 1).sum() > 1.4 * 200 * 22
+
+
+def test_each_cut_has_its_view_and_nothing_of_its_neighbours() -> None:
+    pixels = paper_dolls.sheet(3, gap=4)
+    whole = Decoded(pixels, pixels[..., 2] > 190, "turnaround sheet, standing, front view", original=b"as given")
+    cut = sheets.pictures(whole, AUTO, 100)
+    assert [p.caption for p in cut] == ["front view, standing", "side view, standing", "back view, standing"]
+    assert [p.original for p in cut] == [b"as given", b"", b""] and len({p.id for p in cut}) == 3
+    for one in cut:
+        red = (one.pixels[..., 0] > 180) & (one.pixels[..., 2] < 90)
+        columns = np.nonzero(red.any(axis=0))[0]
+        assert one.mask is not None and one.mask.shape == one.pixels.shape[:2] and np.ptp(columns) < 0.22 * 160
+
+
+def test_a_person_corrects_the_cuts_and_names_the_views() -> None:
+    pixels = paper_dolls.sheet(5)
+    whole = Decoded(pixels, None, "")
+    assert [p.caption for p in sheets.pictures(whole, AUTO, 100)] == [""] * 5
+    cut = sheets.pictures(whole, Cutting(sheets.columns("0-100, 100-181"), ("front", "back")), 100)
+    assert [p.caption for p in cut] == ["front view", "back view"]
+    assert np.array_equal(cut[1].pixels, pixels[:, 100:181])
+
+
+@pytest.mark.parametrize(
+    ("cutting", "says"),
+    [
+        (Cutting(((0, 9000),)), "columns 0 to"),
+        (Cutting(((90, 20),)), "90-20"),
+        (Cutting(views=("front",)), "names 1, but there are 3"),
+        (Cutting(((0, 30), (30, 60))), "figure 1 is 30x"),
+    ],
+)
+def test_cuts_that_do_not_fit_are_refused(cutting: Cutting, says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        sheets.pictures(Decoded(paper_dolls.sheet(3), None, ""), cutting, 300 if cutting.columns[:1] == ((0, 30),) else 50)
+    with pytest.raises(BadInput, match="for example"):
+        sheets.columns("0-10-20,x")
+
+
+def test_the_preview_holds_no_colour_of_the_sheet() -> None:
+    pixels = paper_dolls.sheet(3)
+    shown = sheets.outlined(pixels, sheets.cut(pixels, AUTO))
+    assert shown.shape == pixels.shape
+    assert not (np.abs(shown.astype(int) - (70, 120, 200)).sum(axis=-1) < 20).any()

@@ -1,0 +1,156 @@
+"""Where pictures come from: folders, kohya folders, imagefolders, archives; and what is refused of them."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dressform.errors import BadInput, DressformError
+from dressform.pictures import archive, sources
+
+
+def picture(colour: int = 100) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 40), (colour, 50, 60)).save(out, "PNG")
+    return out.getvalue()
+
+
+def laid_out(folder: Path, files: dict[str, bytes | str]) -> Path:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    return folder
+
+
+def packed(file: Path, files: dict[str, bytes | str]) -> Path:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, data in files.items():
+            out.writestr(name, data)
+    return file
+
+
+def told(found: sources.Found) -> dict[str, str]:
+    return {item.called: item.caption() for item in found.items}
+
+
+PLAIN: dict[str, bytes | str] = {
+    "立ち絵.png": picture(1), "立ち絵.txt": "正面", "b.png": picture(2), "b.caption": "side view", "b.txt": "back view",
+    "masks/b.png": picture(3), "masks/c.png": picture(4), "lone.txt": "x", "more/d.png": picture(5), "notes.md": "y",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("as_zip", [False, True])
+def test_a_plain_folder_and_the_same_as_an_archive(tmp_path: Path, as_zip: bool) -> None:
+    given = packed(tmp_path / "a.zip", PLAIN) if as_zip else laid_out(tmp_path / "a", PLAIN)
+    found = sources.found(given)
+    assert told(found) == {"立ち絵.png": "正面", "b.png": "back view"}
+    masks = {item.called: item.mask() for item in found.items}
+    assert masks == {"立ち絵.png": None, "b.png": picture(3)}
+    left = {entry.called: entry.reason for entry in found.left}
+    assert set(left) == {"lone.txt", "masks/c.png", "more/", "b.caption"} and "by itself" in left["more/"]
+
+
+KOHYA: dict[str, bytes | str] = {
+    "10_aoi woman/1.png": picture(1), "10_aoi woman/1.txt": "aoi, front view", "10_aoi woman/2.png": picture(2),
+    "3_aoi dress/3.png": picture(3), "3_aoi dress/deep/4.png": picture(4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("as_zip", [False, True])
+def test_kohya_folders_caption_by_their_name(tmp_path: Path, as_zip: bool) -> None:
+    inside = {f"set/img/{name}": data for name, data in KOHYA.items()}
+    given = packed(tmp_path / "a.zip", inside) if as_zip else laid_out(tmp_path, KOHYA)
+    found = sources.found(given)
+    assert sorted(told(found).values()) == ["aoi dress", "aoi woman", "aoi, front view"]
+    assert [left.called.endswith("deep/") for left in found.left] == [True]
+    if not as_zip:
+        assert told(sources.found(tmp_path / "10_aoi woman")) == {"1.png": "aoi, front view", "2.png": "aoi woman"}
+
+
+def test_an_imagefolder_captions_by_its_table(tmp_path: Path) -> None:
+    rows = [{"file_name": "1.png", "text": "front view"}, {"file_name": "train/2.png", "caption": "横"}, {"file_name": "gone.png"}]
+    rows.append({"file_name": "../out.png", "text": "x"})
+    laid_out(tmp_path / "a", {"1.png": picture(1), "train/2.png": picture(2), "3.png": picture(3)})
+    laid_out(tmp_path, {"out.png": picture(4)})
+    (tmp_path / "a" / "metadata.jsonl").write_text("\n".join(json.dumps(r, ensure_ascii=False) for r in rows), encoding="utf-8-sig")
+    found = sources.found(tmp_path / "a")
+    assert told(found) == {"1.png": "front view", "train/2.png": "横", "3.png": ""}
+    assert {left.called for left in found.left} == {"gone.png", "../out.png"}
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"text": "x"}', '{"file_name": 3}', '{"file_name": "1.png", "text": ["x"]}', "[" * 10000])
+def test_a_table_that_cannot_be_read_is_named_with_its_line(tmp_path: Path, line: str) -> None:
+    laid_out(tmp_path, {"1.png": picture(), "metadata.jsonl": f'{{"file_name": "1.png"}}\n{line}\n'})
+    with pytest.raises(BadInput, match=r"^metadata\.jsonl: line 2"):
+        sources.found(tmp_path)
+
+
+def test_names_of_an_old_japanese_archive_are_put_right(tmp_path: Path) -> None:
+    file = packed(tmp_path / "a.zip", {"XXXX.png": picture()})
+    file.write_bytes(file.read_bytes().replace(b"XXXX", "前絵".encode("cp932")))
+    assert [item.called for item in sources.found(file).items] == ["前絵.png"]
+
+
+def bomb(file: Path, **change: int) -> Path:
+    packed(file, {"a.png": bytes(2 << 20)})
+    return file
+
+
+def test_archives_that_ask_for_too_much_are_refused_before_they_are_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = packed(tmp_path / "many.zip", {f"{i}.png": b"" for i in range(30)})
+    vectors = {"shrink so far": bomb(tmp_path / "bomb.zip")}
+    (tmp_path / "cut.zip").write_bytes(many.read_bytes()[:-30])
+    vectors["table of contents"] = tmp_path / "cut.zip"
+    (tmp_path / "noise.zip").write_bytes(b"PK\x03\x04" + bytes(100))
+    vectors["not a whole zip"] = tmp_path / "noise.zip"
+    locked = bytearray(packed(tmp_path / "plain.zip", {"a.png": picture()}).read_bytes())
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        locked[locked.index(mark) + at] |= 1
+    (tmp_path / "locked.zip").write_bytes(locked)
+    vectors["password"] = tmp_path / "locked.zip"
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_, **__: pytest.fail("it was unpacked"))
+    for says, file in vectors.items():
+        with pytest.raises(BadInput, match=says) as caught:
+            sources.found(file)
+        assert file.name in str(caught.value) and "\n" not in str(caught.value)
+    monkeypatch.setattr(archive, "COUNT_LIMIT", 20)
+    with pytest.raises(BadInput, match="over 20 files"):
+        sources.found(many)
+
+
+def test_what_lies_over_one_another_is_refused(tmp_path: Path) -> None:
+    file = packed(tmp_path / "a.zip", {f"{i}.png": picture(i) * 9 for i in range(9)})
+    data = bytearray(file.read_bytes())
+    at = -1
+    for _ in range(9):
+        at = data.index(b"PK\x01\x02", at + 1)
+        data[at + 20 : at + 24] = len(data).to_bytes(4, "little")
+    file.write_bytes(data)
+    with pytest.raises(BadInput, match="over one another"):
+        sources.found(file)
+
+
+def test_a_damaged_entry_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    file = packed(tmp_path / "a.zip", {"a.png": picture(1), "b.png": picture(2)})
+    data = bytearray(file.read_bytes())
+    data[60] ^= 0xFF
+    file.write_bytes(data)
+    first, second = sources.found(file).items
+    with pytest.raises(DressformError, match="unpacked"):
+        first.read()
+    assert second.read() == picture(2)
+
+
+def test_nothing_to_take_is_said(tmp_path: Path) -> None:
+    for given, says in (
+        (tmp_path, "no pictures"),
+        (tmp_path / "missing", "no such file"),
+        (packed(tmp_path / "e.zip", {"a.txt": "x"}), "no pictures"),
+    ):
+        with pytest.raises(BadInput, match=says):
+            sources.found(given)
