@@ -9,7 +9,23 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("new", "add", "train", "dress", "lookbook", "measure", "export", "verify", "profile", "consent", "vault", "doctor", "demo")
+COMMANDS = (
+    "new",
+    "add",
+    "caption",
+    "mask",
+    "train",
+    "dress",
+    "lookbook",
+    "measure",
+    "export",
+    "verify",
+    "profile",
+    "consent",
+    "vault",
+    "doctor",
+    "demo",
+)
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,24 @@ import sys
 import typer
 
 from dressform import __version__
-from dressform.cli import add, consent, demo, doctor, dress, export, lookbook, measure, new, output, profile, train, vault, verify
+from dressform.cli import (
+    add,
+    caption,
+    consent,
+    demo,
+    doctor,
+    dress,
+    export,
+    lookbook,
+    mask,
+    measure,
+    new,
+    output,
+    profile,
+    train,
+    vault,
+    verify,
+)
 from dressform.errors import DressformError
 
 app = typer.Typer(
@@ -31,10 +48,10 @@ def _main(
 ) -> None: ...
 
 
-for _command in (new, add, train, dress, lookbook, measure, export, verify, doctor, demo):
+for _command in (new, add, mask, train, dress, lookbook, measure, export, verify, doctor, demo):
     app.command(name=_command.__name__.rsplit(".", 1)[1], help=_command.__doc__, no_args_is_help=_command.NEEDS_ARGUMENTS)(_command.command)
 
-for _group in (profile, consent, vault):
+for _group in (caption, profile, consent, vault):
     app.add_typer(_group.app, name=_group.__name__.rsplit(".", 1)[1], help=_group.__doc__)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dressform.cli import output
+from dressform.cli import output, preflight
 from dressform.cli.opening import opened
 
 NEEDS_ARGUMENTS = True
@@ -20,6 +20,7 @@ def command(
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
     identity: Annotated[str, typer.Option(help="What she is learned from: neutral, dressed, or auto (neutral if any).")] = "auto",
     restart: Annotated[bool, typer.Option("--restart", help="Begin again, whatever is trained already.")] = False,
+    despite_lint: Annotated[bool, typer.Option("--despite-lint", help="Train although caption lint finds something serious.")] = False,
 ) -> None:
     from dressform.train.events import StepDone
     from dressform.workspace import training
@@ -32,6 +33,7 @@ def command(
             loss = sum(event.losses.values()) / len(event.losses)
             (first if what == "identity" else second)(event.step, event.steps, f"loss {loss:.3f}")
 
+        preflight.passed(workspace, despite_lint)
         made = training.run(workspace, who, wardrobe, restart, on_step, source)
     if made.adapters:
         output.say(f"trained {', '.join(made.adapters)} in {made.seconds:.0f} s")

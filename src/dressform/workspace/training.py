@@ -33,6 +33,7 @@ from dressform.train.objectives.dressed import identity_from_dressed
 from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.objectives.plain import plain
 from dressform.workspace.describing import anchor_captions
+from dressform.workspace.looking import refuse_unmasked
 from dressform.workspace.workspace import IDENTITY, Workspace, asset_of
 
 Source = Literal["auto", "neutral", "dressed"]
@@ -79,6 +80,7 @@ def run(
     """
     began = time.monotonic()
     pictures = _identity_pictures(workspace, source)
+    refuse_unmasked(workspace.pictures(every=True))
     names = [o.name for o in workspace.character.outfits]
     learn_her = workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in pictures}))
     learn_outfits = workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None

@@ -115,8 +115,6 @@ class Workspace:
             name = f"pictures/{picture.id}"
             if f"{name}.json" in self.store:
                 return IntakeNote(file.name, False, "already here (the same pixels)"), ""
-            if outfit is not None and picture.mask is None:
-                return IntakeNote(file.name, False, "no garment mask; put masks/NAME.png beside it, or use an alpha channel"), ""
             row = Picture(
                 picture.id, outfit, picture.caption, picture.pixels.shape[1], picture.pixels.shape[0],
                 picture.mask is not None, file.name,
