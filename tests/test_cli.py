@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 COMMANDS = (
-    "new", "add", "pictures", "plan", "train", "dress", "lookbook", "measure", "export", "import", "verify", "profile", "consent", "vault",
-    "doctor", "demo",
+    "new", "add", "pictures", "caption", "mask", "plan", "train", "dress", "lookbook", "measure", "export", "import", "verify",
+    "profile", "consent",
+    "vault", "doctor", "demo",
 )  # fmt: skip
 
 

@@ -11,12 +11,18 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.pictures import intake, sheets
+from benchmarks.pictures import captions_part, duplicates_part, intake, masks_part, sheets
 from benchmarks.pictures.settings import Settings
 from benchmarks.trust.written import write
 from dressform.records import Figure
 
-PARTS: dict[str, Callable[[Settings], dict[str, Figure]]] = {"sheets": sheets.measure, "intake": intake.measure}
+PARTS: dict[str, Callable[[Settings], dict[str, Figure]]] = {
+    "sheets": sheets.measure,
+    "intake": intake.measure,
+    "captions": lambda _settings: captions_part.run(small=False),
+    "duplicates": lambda _settings: duplicates_part.run(small=False),
+    "masks": lambda _settings: masks_part.run(small=False),
+}
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import typer
 from dressform import __version__
 from dressform.cli import (
     add,
+    caption,
     consent,
     demo,
     doctor,
@@ -16,6 +17,7 @@ from dressform.cli import (
     export,
     import_,
     lookbook,
+    mask,
     measure,
     new,
     output,
@@ -49,11 +51,11 @@ def _main(
 ) -> None: ...
 
 
-for _command in (new, add, pictures, plan, train, dress, lookbook, measure, export, import_, verify, doctor, demo):
+for _command in (new, add, pictures, mask, plan, train, dress, lookbook, measure, export, import_, verify, doctor, demo):
     _name = _command.__name__.rsplit(".", 1)[1].rstrip("_")
     app.command(name=_name, help=_command.__doc__, no_args_is_help=_command.NEEDS_ARGUMENTS)(_command.command)
 
-for _group in (profile, consent, vault):
+for _group in (caption, profile, consent, vault):
     app.add_typer(_group.app, name=_group.__name__.rsplit(".", 1)[1], help=_group.__doc__)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from dressform.records import Figure
 
 if TYPE_CHECKING:
     from dressform.consent.profile import Profile
+    from dressform.pictures.lint import Finding
 
 _BOUNDARY = {"en": "her boundary", "ja": "彼女の境界線"}
 _out, _err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
@@ -77,6 +78,13 @@ def boundary_lines(profile: Profile, lang: str) -> Iterator[str]:
     """Each boundary of a character, on a line of its own."""
     for boundary in profile.boundaries:
         yield f"{_BOUNDARY[lang]}: {boundary}"
+
+
+def findings(found: Iterable[Finding]) -> Iterator[str]:
+    """Each finding of the lint on a line, and what to do about it on the next."""
+    for finding in found:
+        yield f"{finding.severity}: {finding.about}: {finding.text}"
+        yield f"    {finding.fix}"
 
 
 class Bar:

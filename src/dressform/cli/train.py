@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dressform.cli import output
+from dressform.cli import output, preflight
 from dressform.cli.opening import opened
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def command(
     memory: Memory = None,
     recompute: Recompute = False,
     restart: Annotated[bool, typer.Option("--restart", help="Begin again, whatever is trained already.")] = False,
+    despite_lint: Annotated[bool, typer.Option("--despite-lint", help="Train although caption lint finds something serious.")] = False,
 ) -> None:
     from dressform.workspace import training
 
@@ -58,6 +59,7 @@ def command(
             if outlook.identity or outlook.outfits:
                 output.note(f"plan: {in_one_line(outlook)}")
 
+        preflight.passed(workspace, despite_lint)
         watch = training.Watch(on_plan, encoding)
         made = training.run(workspace, *recipes, restart, on_step, source, budget(memory), watch)
     if made.adapters:

@@ -134,8 +134,6 @@ class _Taking:
             seen = intake.decode(item, self._least_px, self._original, self.outfit is None)
             seen = replace(seen, caption=self._without_trigger(seen.caption))
             refuse_young(seen.caption)
-            if self.outfit is not None and seen.mask is None:
-                raise BadInput("no garment mask; put masks/NAME.png beside it, or use an alpha channel")
             if isinstance(self.turnaround, Cutting):
                 found = sheets.pictures(seen, self.turnaround, self._least_px)
             else:

@@ -30,6 +30,7 @@ from dressform.train.plan import Group
 from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import Material, Origin, identity_pictures, material
 from dressform.workspace.keeping import keep
+from dressform.workspace.looking import refuse_unmasked
 from dressform.workspace.planning import Outlook, Recipes, identity_mark, identity_objective, look_ahead, outfit_mark, remember
 from dressform.workspace.previewing import preview
 from dressform.workspace.workspace import IDENTITY, Workspace, asset_of
@@ -88,6 +89,7 @@ def run(
     """
     began = time.monotonic()
     pictures, learn_her, learn_outfits = _agreed(workspace, source)
+    refuse_unmasked(pictures)
     given = material(workspace, pictures, source, watch.on_encoded)
     recipes = _recipes(workspace, learn_her, identity, outfits, memory_bytes)
     if restart:

@@ -1,0 +1,55 @@
+"""Does training with automatic masks keep the outfits apart as well as training with exact ones?
+
+    python -m benchmarks.pictures.masked_training_part [--small] [--json FILE]
+
+The recipe of the house on neutral pictures, the same character, pictures, seeds and probes, with the renderer's masks and with
+the reader's. A training of four outfits takes tens of minutes on two cores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from benchmarks.separation import table
+from benchmarks.separation.arms import ARMS, Recipe
+from benchmarks.separation.cases import Case, Material, material
+from benchmarks.separation.probing import Outcome, probe
+from dressform import backbones
+from dressform.measure import reader as reading
+from dressform.records import Figure
+from dressform.workspace.masking import by_reader
+from dressform.workspace.training import recipes
+
+FINAL_SEED = 7700
+
+
+def run(small: bool) -> dict[str, Figure]:
+    """Burn-in and outfit fidelity with exact and with automatic masks."""
+    base, reader = backbones.load("layfigure"), reading.load()
+    people = ("carmen",) if small else ("carmen", "fumi", "hana", "oda")
+    found: dict[str, list[Outcome]] = {"exact": [], "automatic": []}
+    for i, who in enumerate(people):
+        case = Case(who, 2 if small else 4, 6 if small else 12, FINAL_SEED + i)
+        config = Recipe(*recipes(8, case.seed, 20 if small else None))
+        exact = material(case)
+        for name, given in (("exact", exact), ("automatic", automatic(exact, reader))):
+            found[name] += probe(base, reader, case, ARMS["ours, neutral"](base, given, config), 4 if small else 40)
+    figures = {name: table.figures(outcomes) for name, outcomes in found.items()}
+    return {f"masks_{name}_{what}": figures[name][what] for name in figures for what in ("burn_in", "outfit_fidelity")}
+
+
+def automatic(exact: Material, reader: reading.Reader) -> Material:
+    """The same pictures with the masks that the reader finds."""
+    worn = {
+        name: replace(shots, masks=torch.stack([torch.from_numpy(m) for m in by_reader(shots.pictures, reader)]))
+        for name, shots in exact.outfits.items()
+    }
+    return replace(exact, outfits=worn)
+
+
+if __name__ == "__main__":
+    from benchmarks.pictures._alone import main
+
+    main(run)

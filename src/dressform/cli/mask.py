@@ -1,0 +1,39 @@
+"""Find where the garment is in pictures that have no mask. Example: dressform mask aoi --outfit dress"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dressform.cli import output
+from dressform.cli.opening import opened
+from dressform.errors import Failed
+
+NEEDS_ARGUMENTS = True
+
+
+def command(
+    character: Annotated[Path, typer.Argument(help="Her folder.")],
+    outfit: Annotated[list[str] | None, typer.Option(help="Which outfit; may be repeated (default: every one).")] = None,
+    by: Annotated[
+        str, typer.Option(help="reader (lay-figure world), words (the base model's own attention), neutral (difference), or auto.")
+    ] = "auto",
+    word: Annotated[list[str] | None, typer.Option(help="For --by words: what she wears, e.g. 'red dress'; may be repeated.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Also where there is a mask: it is replaced.")] = False,
+) -> None:
+    from dressform.workspace import masking
+
+    way = masking.way_of(by)
+    left = 0
+    with opened(character) as workspace, output.bar("masks") as bar:
+        for name in outfit or [o.name for o in workspace.character.outfits]:
+            found = masking.mask(workspace, name, way, word or (), again, bar)
+            for source, why in found.left:
+                output.note(f"left without one  {source}: {why}")
+            output.say(f"{name}: {len(found.done)} masks by {found.by}")
+            left += len(found.left)
+    if left:
+        raise Failed(f"{left} pictures have no mask; see the lines above")
+    output.hint(f"dressform train {character}")

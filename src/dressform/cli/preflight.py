@@ -1,0 +1,24 @@
+"""What ``train`` shows before its first step: the findings of the lint, and a stop where one is serious."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dressform.cli import output
+
+if TYPE_CHECKING:
+    from dressform.workspace.workspace import Workspace
+
+
+def passed(workspace: Workspace, despite_lint: bool) -> None:
+    """Show what the lint finds. Raises NotReady where something is serious, unless the person wants to train all the same."""
+    from dressform.workspace import looking
+
+    if not workspace.gate.permitted()["caption"]:
+        output.note("the lint did not look: caption is not agreed to")
+        return
+    found = looking.findings(workspace)
+    for line in output.findings(found):
+        output.note(line)
+    if not despite_lint:
+        looking.refuse_serious(found)

@@ -1,0 +1,112 @@
+"""Near-duplicates: pictures that show the same thing twice, though their bytes differ.
+
+Two looks. A hash says for each cell of a small grid whether brightness rises, falls or stays level towards the next one (a
+difference hash, Krawetz 2013, with a third answer, because in drawings whole areas are flat and there compression alone
+decides a sign); it only says who may be near. Those are laid over each other, with and without a slight crop, each colour
+channel fitted: a copy leaves little anywhere, another pose leaves much in one place.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+_CELLS, _SIDE = 16, 32
+_LEVEL = 3.0
+"""Neighbouring cells whose means differ by less than this, of 255, count as level."""
+_MAYBE = 0.5
+"""Hashes further apart than this are not looked at again."""
+NEAR = 22.0
+"""Two pictures are near where the worst places differ by at most this, of 255 (chosen on development seeds)."""
+_WORST = 0.02
+_CROP = 0.03
+_COMPARED_PX = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprint:
+    """``bits`` bool [4 * 16 * 15]; ``views`` float32 [6, 32, 32, 3]: the picture whole, and slightly cropped in five ways."""
+
+    bits: np.ndarray
+    views: np.ndarray
+
+
+@dataclass(frozen=True)
+class Split:
+    """Ids to train on, and ids held out to judge by."""
+
+    train: tuple[str, ...]
+    held_out: tuple[str, ...]
+
+
+def fingerprint(pixels: np.ndarray) -> Fingerprint:
+    """What is compared, of uint8 pixels [h, w, 3]."""
+    image = Image.fromarray(pixels)
+    small = np.asarray(image.convert("L").resize((_CELLS, _CELLS), Image.Resampling.BOX), dtype=np.float32)
+    steps = [np.diff(small, axis=axis).ravel() for axis in (0, 1)]
+    bits = np.concatenate([part for step in steps for part in (step > _LEVEL, step < -_LEVEL)])
+    left, top = image.width * _CROP, image.height * _CROP
+    corners = [(left / 2, top / 2), *((x, y) for x in (0.0, left) for y in (0.0, top))]
+    boxes = [None, *((x, y, x + image.width - left, y + image.height - top) for x, y in corners)]
+    views = [np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX, box), dtype=np.float32) for box in boxes]
+    return Fingerprint(bits, np.stack(views))
+
+
+def distance(one: Fingerprint, other: Fingerprint) -> float:
+    """How much the worst places differ where the two lie best on each other, in 0..255; 255 where the hashes are far apart."""
+    if (one.bits ^ other.bits).sum() > _MAYBE * max(1, int((one.bits | other.bits).sum())):
+        return 255.0
+    return min(_left_over(one.views, other.views[0]), _left_over(other.views, one.views[0]))
+
+
+def _left_over(views: np.ndarray, whole: np.ndarray) -> float:
+    """The least, over the views, of the mean over the worst places after each channel's brightness and contrast are fitted."""
+    x, y = views.reshape(len(views), -1, 3), whole.reshape(1, -1, 3)
+    dx, dy = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
+    gain = ((dx * dy).sum(1, keepdims=True) / np.maximum((dx * dx).sum(1, keepdims=True), 1e-6)).clip(0.5, 2.0)
+    left = (gain * dx - dy).reshape(len(views), _SIDE // 2, 2, _SIDE // 2, 2, 3).mean((2, 4))  # signed: a softened edge cancels
+    apart = np.abs(left).max(-1).reshape(len(views), -1)
+    worst = max(1, round(_WORST * apart.shape[1]))
+    return float(np.partition(apart, -worst, axis=1)[:, -worst:].mean(1).min())
+
+
+def groups(fingerprints: Sequence[Fingerprint], near: float = NEAR) -> list[tuple[int, ...]]:
+    """Every picture's index in exactly one group; near ones, and those near to these, share it. In order of first index."""
+    root = list(range(len(fingerprints)))
+    for i, one in enumerate(fingerprints):
+        for j in range(i):
+            if root[j] != root[i] and distance(one, fingerprints[j]) <= near:
+                low, high = sorted((root[i], root[j]))
+                root = [low if r == high else r for r in root]
+    return [tuple(i for i, r in enumerate(root) if r == first) for first in sorted(set(root))]
+
+
+def sharpness(pixels: np.ndarray, side: int) -> float:
+    """Variance of the Laplacian (Pech-Pacheco 2000) of the picture brought to ``side``: comparable between sizes."""
+    grey = np.asarray(Image.fromarray(pixels).convert("L").resize((side, side), Image.Resampling.BICUBIC), dtype=np.float32)
+    inner = grey[1:-1, 1:-1]
+    return float((grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inner).var())
+
+
+def sharpest(pictures: Sequence[np.ndarray]) -> int:
+    """The index of the sharpest of some pictures of one thing, compared at the size of the largest of them."""
+    side = min(_COMPARED_PX, max(max(p.shape[:2]) for p in pictures))
+    return max(range(len(pictures)), key=lambda i: (sharpness(pictures[i], side), pictures[i].shape[0], -i))
+
+
+def split(near: Sequence[Sequence[str]], held_out: int, seed: int) -> Split:
+    """Groups dealt to two sides, each whole, so that no near-duplicate is judged by what was trained on.
+
+    At most ``held_out`` pictures are held out, as many as whole groups allow in the seed's order.
+    """
+    order = list(near)
+    random.Random(seed).shuffle(order)
+    kept: list[str] = []
+    apart: list[str] = []
+    for group in order:
+        (apart if len(apart) + len(group) <= held_out else kept).extend(group)
+    return Split(tuple(kept), tuple(apart))

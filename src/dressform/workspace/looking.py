@@ -1,0 +1,99 @@
+"""Her pictures and captions as the lint sees them, and the report that ``train`` shows before its first step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dressform.backbones.embedded import EMBEDDED
+from dressform.errors import NotReady
+from dressform.layfigure.captions import NEUTRAL, garment_tag, scene_tags
+from dressform.layfigure.doll import Garment, Scene
+from dressform.measure import reader as reading
+from dressform.pictures import duplicates, intake, tags
+from dressform.pictures.lint import Finding, Seen, Words, lint
+from dressform.records import Picture
+from dressform.workspace import captioning
+from dressform.workspace.describing import read_pictures
+from dressform.workspace.workspace import Workspace, asset_of
+
+
+def findings(workspace: Workspace) -> list[Finding]:
+    """What her captions and pictures would teach that they should not. Raises Refused without consent to caption them."""
+    pictures = workspace.pictures(every=True)
+    if pictures:
+        workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in pictures}))
+    words = Words(workspace.character.trigger, tuple((o.name, o.trigger) for o in workspace.character.outfits))
+    return lint(_seen(workspace, pictures), words, near_duplicates(workspace, pictures))
+
+
+def refuse_serious(found: Sequence[Finding]) -> None:
+    """Raises NotReady, in one line, where a finding is serious."""
+    serious = [f for f in found if f.severity == "serious"]
+    if serious:
+        first, more = serious[0], f" (and {len(serious) - 1} more)" if len(serious) > 1 else ""
+        anyway = "" if any(f.code == "no-mask" for f in serious) else ", or train --despite-lint"  # without masks nothing can be trained
+        raise NotReady(f"{first.about}: {first.text}{more}; {first.fix}{anyway}")
+
+
+def refuse_unmasked(pictures: Sequence[Picture]) -> None:
+    """Raises NotReady where a picture of an outfit has no garment mask, with the command that makes one."""
+    bare = [p for p in pictures if p.outfit is not None and not p.has_mask]
+    if bare:
+        raise NotReady(f"{len(bare)} pictures of {bare[0].outfit} have no garment mask: dressform mask NAME --outfit {bare[0].outfit}")
+
+
+def near_duplicates(workspace: Workspace, pictures: Sequence[Picture]) -> list[tuple[str, ...]]:
+    """Groups of two or more ids within one outfit (or the neutral pictures) that show the same, the sharpest first."""
+    found = []
+    for outfit in dict.fromkeys(p.outfit for p in pictures):
+        own = [p for p in pictures if p.outfit == outfit]
+        prints = [duplicates.fingerprint(_pixels(workspace, p)) for p in own]
+        for group in duplicates.groups(prints):
+            if len(group) > 1:
+                best = group[duplicates.sharpest([_pixels(workspace, own[i]) for i in group])]
+                found.append(tuple(own[i].id for i in (best, *(i for i in group if i != best))))
+    return found
+
+
+def read(workspace: Workspace, every: bool) -> list[captioning.Change]:
+    """Write captions as the reader sees the pictures: where there is none, or, with ``every``, for all of them.
+
+    View, pose and background; "neutral layer" for neutral pictures. Raises NotReady on other base models than the embedded one.
+    """
+    if workspace.character.base_model != EMBEDDED:
+        raise NotReady("the reader reads pictures of the embedded lay-figure world alone; write captions with dressform caption edit")
+    pictures = [p for p in workspace.pictures(every=True) if every or not tags.tags(p.caption)]
+    workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in pictures}))
+    found = read_pictures(workspace, reading.load(), pictures)
+    return captioning.write(workspace, {p: _caption(p, r) for p, r in zip(pictures, found, strict=True)}, "read")
+
+
+def _caption(picture: Picture, seen: reading.Reading) -> str:
+    return tags.joined([*([NEUTRAL] if picture.outfit is None else []), *scene_tags(_scene(seen))])
+
+
+def _scene(seen: reading.Reading) -> Scene:
+    return Scene(seen.words["view"], seen.words["pose"], seen.words["background"])
+
+
+def _seen(workspace: Workspace, pictures: Sequence[Picture]) -> list[Seen]:
+    plain = [Seen(p.id, p.source, p.outfit, p.caption, p.has_mask) for p in pictures]
+    if workspace.character.base_model != EMBEDDED:
+        return plain
+    found = read_pictures(workspace, reading.load(), pictures)
+    return [
+        Seen(p.id, p.source, p.outfit, p.caption, p.has_mask, shown_tags(r), r.words["kind"]) for p, r in zip(plain, found, strict=True)
+    ]
+
+
+def shown_tags(seen: reading.Reading) -> tuple[str, ...]:
+    """What a picture shows to be worn, and how she is seen, as tags."""
+    words = seen.words
+    worn = None if words["kind"] == "neutral" else Garment(words["kind"], words["colour"], words["second"], words["pattern"])
+    return (garment_tag(worn), *scene_tags(_scene(seen)))
+
+
+def _pixels(workspace: Workspace, picture: Picture) -> np.ndarray:
+    return intake.from_png(workspace.store.read(f"pictures/{picture.id}.png"))
