@@ -67,6 +67,7 @@ class Traits:
     leaves: tuple[str, ...]
     other_leaves: tuple[str, ...]
     """Those that "all" adds to "attention"."""
+    usual_targets: str = "attention"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Assembled:
         self.device = where.device
         self.schedule, self.asking = parts.schedule, parts.asking
         self.architecture, self.guidance, self.size_px = traits.architecture, traits.guidance, traits.size_px
+        self.usual_targets = traits.usual_targets
         self.cell_px, self.latent_channels = parts.pictures.cell_px, parts.pictures.latent_channels
         self.side_px = traits.side_cells * self.cell_px
 

@@ -12,7 +12,8 @@ class Backbone(Protocol):
     """A frozen base model. Pictures are uint8 [n, 3, h, w]; latents float32 [n, c, h / cell_px, w / cell_px], unit scale.
 
     h and w are multiples of ``side_px`` and need not be equal. ``architecture`` is its ModelSpec id, as adapter files name it.
-    ``guidance`` is the scale that pictures of this base model are usually drawn with. The denoiser is read on first use.
+    ``guidance`` is the scale that pictures of this base model are usually drawn with, ``usual_targets`` the layers ("attention" or
+    "all") that adapters for it usually reach. The denoiser is read on first use.
     """
 
     architecture: str
@@ -21,6 +22,7 @@ class Backbone(Protocol):
     side_px: int
     latent_channels: int
     guidance: float
+    usual_targets: str
 
     @property
     def sha256(self) -> str:

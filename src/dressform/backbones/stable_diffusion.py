@@ -23,9 +23,10 @@ _OUR_ARCHITECTURE = "dressform-layfigure-v1"  # with Stable Diffusion's own id, 
 def build(source: Source, where: Placement) -> Assembled:
     """The base model of a source."""
     architecture = _ARCHITECTURES.get(source.config("unet")["cross_attention_dim"], _OUR_ARCHITECTURE)
-    return unet.assembled(
-        source, where, architecture, _OUR_GUIDANCE if architecture == _OUR_ARCHITECTURE else 7.0, OneEncoder(source, where)
-    )
+    asking = OneEncoder(source, where)
+    if architecture == _OUR_ARCHITECTURE:  # its finest cells are reached by convolutions alone
+        return unet.assembled(source, where, architecture, _OUR_GUIDANCE, asking, usual_targets="all")
+    return unet.assembled(source, where, architecture, 7.0, asking)
 
 
 class OneEncoder:

@@ -17,7 +17,9 @@ ATTENTION_LEAVES = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net
 CONVOLUTION_LEAVES = ("conv1", "conv2", "conv_shortcut", "time_emb_proj", "downsamplers.0.conv", "upsamplers.0.conv")
 
 
-def assembled(source: Source, where: Placement, architecture: str, guidance: float, asking: Asking) -> Assembled:
+def assembled(
+    source: Source, where: Placement, architecture: str, guidance: float, asking: Asking, usual_targets: str = "attention"
+) -> Assembled:
     """A base model with a UNet as its denoiser."""
     from diffusers import UNet2DConditionModel
 
@@ -25,8 +27,9 @@ def assembled(source: Source, where: Placement, architecture: str, guidance: flo
     denoiser = Denoiser(lambda: source.network("unet", UNet2DConditionModel, where.dtype), where.device, _attention_of(where))
     halvings = len(config["block_out_channels"]) - 1
     traits = Traits(
-        architecture, int(config["sample_size"]) * pictures.cell_px, 2**halvings, guidance, ATTENTION_LEAVES, CONVOLUTION_LEAVES
-    )
+        architecture, int(config["sample_size"]) * pictures.cell_px, 2**halvings, guidance, ATTENTION_LEAVES, CONVOLUTION_LEAVES,
+        usual_targets,
+    )  # fmt: skip
     return Assembled(source, where, traits, Parts(denoiser, pictures, asking, Diffusion(source.config("scheduler"), where.device)))
 
 

@@ -27,10 +27,11 @@ def command(
     floor: training_options.Floor = 100,
     memory: training_options.Memory = None,
     recompute: training_options.Recompute = False,
+    targets: training_options.Targets = "auto",
 ) -> None:
     from dressform.workspace import training
 
-    source, recipes = training.source_of(identity), training_options.asked(rank, seed, steps, until, floor, recompute)
+    source, recipes = training.source_of(identity), training_options.asked(rank, seed, steps, until, floor, recompute, targets)
     with opened(character) as workspace, output.bar("encoding") as encoding:
         found = training.plan(workspace, *recipes, source, training_options.budget(memory), training.Watch(on_encoded=encoding))
     if found.kept:

@@ -26,6 +26,9 @@ Identity = Annotated[str, typer.Option(help="What she is learned from: neutral, 
 Until = Annotated[str, typer.Option(help="When an adapter ends: steps, or converged (on one picture in ten, held out).")]
 Floor = Annotated[int, typer.Option(help="Until converged: no adapter ends before so many steps.", min=1)]
 Memory = Annotated[float | None, typer.Option(help="GiB that may be used in all (default: what is free).", min=0.1)]
+Targets = Annotated[
+    str, typer.Option(help="Layers to adapt: attention, all (convolutions too), or auto (the base model's usual).")
+]
 Recompute = Annotated[bool, typer.Option("--recompute", help="Gradient checkpointing: less memory, more time, the same adapters.")]
 
 
@@ -39,12 +42,13 @@ def command(
     floor: Floor = 100,
     memory: Memory = None,
     recompute: Recompute = False,
+    targets: Targets = "auto",
     restart: Annotated[bool, typer.Option("--restart", help="Begin again, whatever is trained already.")] = False,
     despite_lint: Annotated[bool, typer.Option("--despite-lint", help="Train although caption lint finds something serious.")] = False,
 ) -> None:
     from dressform.workspace import training
 
-    source, recipes = training.source_of(identity), asked(rank, seed, steps, until, floor, recompute)
+    source, recipes = training.source_of(identity), asked(rank, seed, steps, until, floor, recompute, targets)
     with (
         opened(character) as workspace,
         output.bar("encoding") as encoding,
@@ -69,11 +73,13 @@ def command(
     output.hint(f"dressform lookbook {character}")
 
 
-def asked(rank: int, seed: int, steps: int | None, until: str, floor: int, recompute: bool) -> tuple[TrainConfig, TrainConfig]:
+def asked(
+    rank: int, seed: int, steps: int | None, until: str, floor: int, recompute: bool, targets: str
+) -> tuple[TrainConfig, TrainConfig]:
     """The recipes for the identity and the outfits, with what was asked for. Raises BadInput."""
     from dressform.workspace import training
 
-    who, wardrobe = (replace(c, until=until, floor_steps=floor, recompute=recompute) for c in training.recipes(rank, seed, steps))
+    who, wardrobe = (replace(c, until=until, floor_steps=floor, recompute=recompute) for c in training.recipes(rank, seed, steps, targets))
     return who, wardrobe
 
 

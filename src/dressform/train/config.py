@@ -30,7 +30,7 @@ class TrainConfig:
     noisy_share: float = 0.5
     """Share of rows in the noisiest fifth of the time steps, beside the even ones."""
     targets: str = "attention"
-    """Layers adapted: "attention", or "all" (convolutions too)."""
+    """Layers adapted: "attention", "all" (convolutions too), or "auto" in a recipe: what the base model usually takes."""
     seed: int = 0
     until: str = "steps"
     """When an adapter ends: after its "steps", or once it has "converged" on pictures held out (``steps`` is the ceiling)."""
@@ -52,5 +52,5 @@ class TrainConfig:
             raise BadInput(f"check_steps {self.check_steps}, floor_steps {self.floor_steps}, micro_rows {self.micro_rows}: too small")
         if not 0 <= self.noisy_share < 1:
             raise BadInput(f"noisy_share {self.noisy_share}: use 0 or more and under 1")
-        if self.targets not in ("attention", "all"):
-            raise BadInput(f"targets {self.targets!r}: use 'attention' or 'all'")
+        if self.targets not in ("auto", "attention", "all"):
+            raise BadInput(f"targets {self.targets!r}: use 'auto', 'attention' or 'all'")

@@ -123,7 +123,9 @@ def plan(
 
 
 def _recipes(workspace: Workspace, grant: Grant[Scope], identity: TrainConfig, outfits: TrainConfig, memory_bytes: int) -> Recipes:
-    """The recipes; outfits reach the layers of an identity that was made elsewhere, too."""
+    """The recipes for this base model; outfits reach the layers of an identity that was made elsewhere, too."""
+    usual = workspace.backbone.usual_targets
+    identity, outfits = (replace(c, targets=usual) if c.targets == "auto" else c for c in (identity, outfits))
     if workspace.imported(None):
         outfits = replace(outfits, targets=widest([workspace.adapter(grant, None)], outfits.targets))
     return Recipes(identity, outfits, memory_bytes)
@@ -226,10 +228,10 @@ def _new_adapter(workspace: Workspace, kind: str, name: str, trigger: str, confi
     return Adapter(info, workspace.backbone.target_layers(config.targets), seed_of(config.seed, "adapter", 0, name))
 
 
-def recipes(rank: int, seed: int, steps: int | None) -> tuple[TrainConfig, TrainConfig]:
+def recipes(rank: int, seed: int, steps: int | None, targets: str = "auto") -> tuple[TrainConfig, TrainConfig]:
     """The house's recipe for the identity and for the outfits."""
-    who = TrainConfig(steps=steps or 300, rows=6, rank=rank, alpha=float(rank), seed=seed)
-    return who, TrainConfig(steps=steps or 300, rows=3, rank=rank, alpha=float(rank), seed=seed)
+    who = TrainConfig(steps=steps or 300, rows=6, rank=rank, alpha=float(rank), targets=targets, seed=seed)
+    return who, replace(who, rows=3)
 
 
 def source_of(word: str) -> Origin:
