@@ -178,7 +178,7 @@ def test_a_compiled_denoiser_with_the_stack_attached_learns_the_same(in_float32,
     config = replace(CONFIG, steps=2)
     plainly = trained(in_float32, config)
     torch.compiler.reset()
-    monkeypatch.setattr(in_float32, "denoiser", torch.compile(in_float32.denoiser, backend="eager"))
+    monkeypatch.setattr(in_float32._parts.denoiser, "_network", torch.compile(in_float32.denoiser, backend="eager"))
     same(plainly, trained(in_float32, config))
     torch.compiler.reset()
 
