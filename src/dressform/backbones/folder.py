@@ -31,7 +31,10 @@ class Source(Protocol):
         ...
 
     def network(self, part: str, kind: Any, dtype: torch.dtype) -> Any:
-        """A part as a network of diffusers' or transformers' class ``kind``, on the CPU."""
+        """A part as a network of diffusers' or transformers' class ``kind``, on the CPU.
+
+        Families import the class where they ask, not before: it takes seconds, and a base model's words need none.
+        """
         ...
 
     def tokenizer(self, part: str, kind: Any) -> Any:

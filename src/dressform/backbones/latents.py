@@ -16,14 +16,17 @@ class Autoencoder:
     """The part "vae" of a source. Its weights stay in float32: they are small, and some overflow in half precision."""
 
     def __init__(self, source: Source, where: Placement) -> None:
-        from diffusers import AutoencoderKL
-
-        config = source.config("vae")
-        self.part = Part(lambda: source.network("vae", AutoencoderKL, torch.float32), where.device, self._settle)
+        self._source, config = source, source.config("vae")
+        self.part = Part(self._read, where.device, self._settle)
         self.cell_px = 2 ** (len(config["block_out_channels"]) - 1)
         self.latent_channels = int(config["latent_channels"])
         self._scale, self._shift = float(config["scaling_factor"]), float(config.get("shift_factor") or 0.0)
         self._tiled = False
+
+    def _read(self) -> Any:
+        from diffusers import AutoencoderKL
+
+        return self._source.network("vae", AutoencoderKL, torch.float32)
 
     def encode(self, pictures: Tensor) -> Tensor:
         """uint8 [n, 3, h, w] -> float32 [n, c, h / cell_px, w / cell_px]."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -39,8 +40,6 @@ class Diffusion:
     """The schedule of a scheduler_config.json, sampled with DDIM (Song et al. 2020). Raises BadInput for one that is not known."""
 
     def __init__(self, config: Mapping[str, Any], device: torch.device) -> None:
-        from diffusers import DDIMScheduler
-
         said = {key: config[key] for key in (*_BETAS, *_STEPS) if config.get(key) is not None}
         prediction = said.get("prediction_type", "epsilon")
         if prediction not in ("epsilon", "v_prediction"):
@@ -52,8 +51,18 @@ class Diffusion:
                 raise BadInput("base model: zero terminal SNR with noise prediction: at pure noise nothing could be learned; it needs v")
             said["timestep_spacing"] = "trailing"  # any other spacing never begins at pure noise (Lin et al., section 3.3)
         self.prediction: Prediction = prediction
-        self.scheduler: Any = DDIMScheduler(**{**said, "clip_sample": False})
-        self.alpha_bar: Tensor = self.scheduler.alphas_cumprod.to(device)
+        self._said, self._device = said, device
+
+    @cached_property
+    def scheduler(self) -> Any:
+        """diffusers' own, made when it is first asked: what only reads words need not wait for diffusers."""
+        from diffusers import DDIMScheduler
+
+        return DDIMScheduler(**{**self._said, "clip_sample": False})
+
+    @cached_property
+    def alpha_bar(self) -> Tensor:
+        return self.scheduler.alphas_cumprod.to(self._device)
 
     def snr(self, t: Tensor) -> Tensor:
         """Signal-to-noise ratio [n] at whole times t [n]."""

@@ -33,12 +33,15 @@ class OneEncoder:
     """Conditioning is [n, tokens, width], as CLIP's text encoder gives it."""
 
     def __init__(self, source: Source, where: Placement) -> None:
-        from transformers import CLIPTextModel
-
         config = source.config("text_encoder")
         self.shape = int(config["max_position_embeddings"]), int(config["hidden_size"])
-        self._source, self._device = source, where.device
-        self.encoders = (Part(lambda: source.network("text_encoder", CLIPTextModel, where.dtype), where.device),)
+        self._source, self._where, self._device = source, where, where.device
+        self.encoders = (Part(self._read, where.device),)
+
+    def _read(self) -> Any:
+        from transformers import CLIPTextModel
+
+        return self._source.network("text_encoder", CLIPTextModel, self._where.dtype)
 
     @cached_property
     def tokenizer(self) -> Any:

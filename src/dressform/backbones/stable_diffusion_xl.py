@@ -37,16 +37,20 @@ def unpacked(text: Tensor, pooled_width: int) -> tuple[Tensor, Tensor]:
     return text[:, :-1], text[:, -1, :pooled_width]
 
 
+def _network(source: Source, where: Placement, part: str, kind: str) -> Any:
+    import transformers
+
+    return source.network(part, getattr(transformers, kind), where.dtype)
+
+
 class TwoEncoders:
     """Conditioning is [n, tokens + 1, width]: the encoders' last but one layers side by side, then the pooled embedding as a row."""
 
     def __init__(self, source: Source, where: Placement) -> None:
-        from transformers import CLIPTextModel, CLIPTextModelWithProjection
-
         self._source, self._device = source, where.device
         self.encoders = (
-            Part(lambda: source.network("text_encoder", CLIPTextModel, where.dtype), where.device),
-            Part(lambda: source.network("text_encoder_2", CLIPTextModelWithProjection, where.dtype), where.device),
+            Part(lambda: _network(source, where, "text_encoder", "CLIPTextModel"), where.device),
+            Part(lambda: _network(source, where, "text_encoder_2", "CLIPTextModelWithProjection"), where.device),
         )
         self._cell_px = 2 ** (len(source.config("vae")["block_out_channels"]) - 1)
         config = source.config("unet")

@@ -21,10 +21,14 @@ def assembled(
     source: Source, where: Placement, architecture: str, guidance: float, asking: Asking, usual_targets: str = "attention"
 ) -> Assembled:
     """A base model with a UNet as its denoiser."""
-    from diffusers import UNet2DConditionModel
+
+    def read() -> Any:
+        from diffusers import UNet2DConditionModel
+
+        return source.network("unet", UNet2DConditionModel, where.dtype)
 
     config, pictures = source.config("unet"), Autoencoder(source, where)
-    denoiser = Denoiser(lambda: source.network("unet", UNet2DConditionModel, where.dtype), where.device, _attention_of(where))
+    denoiser = Denoiser(read, where.device, _attention_of(where))
     halvings = len(config["block_out_channels"]) - 1
     traits = Traits(
         architecture, int(config["sample_size"]) * pictures.cell_px, 2**halvings, guidance, ATTENTION_LEAVES, CONVOLUTION_LEAVES,

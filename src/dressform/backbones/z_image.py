@@ -29,9 +29,13 @@ _OTHER_LEAVES = ("adaLN_modulation.0",)
 
 def build(source: Source, where: Placement) -> Assembled:
     """The base model of a source."""
-    from diffusers import ZImageTransformer2DModel
 
-    denoiser = Denoiser(lambda: source.network("transformer", ZImageTransformer2DModel, where.dtype), where.device)
+    def read() -> Any:
+        from diffusers import ZImageTransformer2DModel
+
+        return source.network("transformer", ZImageTransformer2DModel, where.dtype)
+
+    denoiser = Denoiser(read, where.device)
     schedule = Flow(source.config("scheduler"), _PATCH_CELLS)
     traits = Traits("z-image", int(source.config("vae")["sample_size"]), _PATCH_CELLS, 4.0, _ATTENTION_LEAVES, _OTHER_LEAVES)
     return Assembled(source, where, traits, Parts(denoiser, Autoencoder(source, where), LanguageModel(source, where), schedule))

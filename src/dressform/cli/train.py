@@ -26,9 +26,7 @@ Identity = Annotated[str, typer.Option(help="What she is learned from: neutral, 
 Until = Annotated[str, typer.Option(help="When an adapter ends: steps, or converged (on one picture in ten, held out).")]
 Floor = Annotated[int, typer.Option(help="Until converged: no adapter ends before so many steps.", min=1)]
 Memory = Annotated[float | None, typer.Option(help="GiB that may be used in all (default: what is free).", min=0.1)]
-Targets = Annotated[
-    str, typer.Option(help="Layers to adapt: attention, all (convolutions too), or auto (the base model's usual).")
-]
+Targets = Annotated[str, typer.Option(help="Layers to adapt: attention, all (convolutions too), or auto (the base model's usual).")]
 Recompute = Annotated[bool, typer.Option("--recompute", help="Gradient checkpointing: less memory, more time, the same adapters.")]
 
 
