@@ -31,7 +31,7 @@ def test_every_name_leads_back_to_its_layer_alone(model: str, which: str) -> Non
     for written in (family.kohya(layers), family.peft(layers)):
         assert len(set(written.values())) == len(layers)
         assert {layer: spelt[name] for layer, name in written.items()} == {layer: layer for layer in layers}
-        assert not any(family.text_encoder(name) for name in written.values())
+        assert not any(family.encoder_of(name) for name in written.values())
 
 
 def test_a_transformer_goes_by_its_own_names() -> None:
@@ -88,12 +88,12 @@ def test_text_encoders_are_known_in_both_layouts() -> None:
     first, second = full_size.text_encoder(768, 12), full_size.text_encoder(1280, 32)
     for layer in first:
         flat = layer.replace(".", "_")
-        assert sd1.text_encoder(f"lora_te_{flat}") == "text_encoder" == xl.text_encoder(f"lora_te1_{flat}")
-        assert sd1.text_encoder(f"text_encoder.{layer}") == "text_encoder" == xl.text_encoder(f"text_encoder.{layer}")
+        assert sd1.encoder_of(f"lora_te_{flat}") == "text_encoder" == xl.encoder_of(f"lora_te1_{flat}")
+        assert sd1.encoder_of(f"text_encoder.{layer}") == "text_encoder" == xl.encoder_of(f"text_encoder.{layer}")
     for layer in second:
         flat = layer.replace(".", "_")
-        assert xl.text_encoder(f"lora_te2_{flat}") == "text_encoder_2" == xl.text_encoder(f"text_encoder_2.{layer}")
-        assert sd1.text_encoder(f"lora_te2_{flat}") is None
+        assert xl.encoder_of(f"lora_te2_{flat}") == "text_encoder_2" == xl.encoder_of(f"text_encoder_2.{layer}")
+        assert sd1.encoder_of(f"lora_te2_{flat}") is None
 
 
 def test_a_smaller_unet_is_numbered_by_its_own_blocks() -> None:

@@ -91,8 +91,8 @@ def read(
     family = keys.of(architecture)
     modules = _modules(described.shapes)
     spelt = family.spellings(layers)
-    text = [name for name in modules if name not in spelt and family.text_encoder(name)]
-    left_out = {part: sum(family.text_encoder(n) == part for n in text) for part in sorted({str(family.text_encoder(n)) for n in text})}
+    text = [name for name in modules if name not in spelt and family.encoder_of(name)]
+    left_out = {part: sum(family.encoder_of(n) == part for n in text) for part in sorted({str(family.encoder_of(n)) for n in text})}
     ours = {name: module for name, module in modules.items() if name not in text}
     _refuse_unknown(ours, spelt, family.spellings(beyond), described.metadata, architecture)
     by_layer: dict[str, _Module] = {}

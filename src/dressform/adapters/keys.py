@@ -90,7 +90,7 @@ class Family:
         found |= {name: layer for layer, name in (*self.peft(layers).items(), *self.kohya(layers).items())}
         return found
 
-    def text_encoder(self, module: str) -> str | None:
+    def encoder_of(self, module: str) -> str | None:
         """Which text encoder a module of a file belongs to, in diffusers' word; None where it belongs to none."""
         for prefix, component in self.text_encoders.items():
             if module.startswith((f"{prefix}_", f"{component}.")):
