@@ -27,10 +27,9 @@ def test_plain_spans_are_the_tokens_of_the_whole(tiny_backbone) -> None:
     assert ids.shape == whole.shape and ids[0, -1] == tiny_backbone.asking.tokenizer.eos_token_id and weights[0, -1] == 1
 
 
-def test_a_prompt_is_weighted_where_the_base_model_can_and_plain_where_it_cannot(tiny_backbone) -> None:
+def test_a_prompt_is_weighted_where_it_says_so_and_plain_elsewhere(tiny_backbone) -> None:
     assert tiny_backbone.weighs
     plain = tiny_backbone.encode_text(["aoi, red scarf", ""])
-    assert torch.equal(encode(tiny_backbone, ["aoi, (red scarf:1.4)", ""]), plain)
     assert torch.equal(encode(tiny_backbone, ["aoi, red scarf", ""]), plain)
     strong = encode(tiny_backbone, ["aoi, (red scarf:1.4)", ""])
     torch.testing.assert_close(strong[1], plain[1])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dressform.records import IntakeReport
 
 NEEDS_ARGUMENTS = True
-_EACH_UP_TO = 40
+_EACH_UP_TO = 5
 
 
 def command(
