@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from dressform.errors import BadInput, Locked, StoreError, Tampered
@@ -201,3 +202,13 @@ def test_only_keyrings_of_the_system_are_used() -> None:
     assert owner._keyring() is None
     with pytest.raises(BadInput, match="passphrase instead"):
         owner.protect_with_keyring()
+
+
+def test_a_busy_machine_is_not_called_a_wrong_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_slow(_wrapped: bytes, _passphrase: str) -> bytes:
+        raise pyrage.DecryptError("Excessive work parameter for passphrase.\nDecryption would take around 20 seconds.")
+
+    wrapped = keys.wrap_with_passphrase(b"secret", "right")
+    monkeypatch.setattr(pyrage.passphrase, "decrypt", too_slow)
+    with pytest.raises(Locked, match="too busy"):
+        keys.unwrap_with_passphrase(wrapped, "right")

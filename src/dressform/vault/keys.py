@@ -46,11 +46,13 @@ def wrap_with_passphrase(secret: bytes, passphrase: str) -> bytes:
 
 
 def unwrap_with_passphrase(wrapped: bytes, passphrase: str) -> bytes:
-    """The secret. Raises Locked for a wrong passphrase."""
+    """The secret. Raises Locked for a wrong passphrase, or on a machine so busy that age will not try."""
     refuse_costly(wrapped)
     try:
         return pyrage.passphrase.decrypt(wrapped, passphrase)
-    except pyrage.DecryptError:
+    except pyrage.DecryptError as error:
+        if "Excessive work" in str(error):  # age times this machine, and refuses what would take it too long
+            raise Locked("this machine is too busy to open the key file; nothing was opened, so try again when it is quieter") from None
         raise Locked("wrong passphrase; nothing was opened") from None
 
 
