@@ -65,7 +65,7 @@ def main() -> None:
         environment = offline_proof.at_home(place)
         steps = (
             ("new", "aoi", "--age", "24", "--yes"), ("add", "aoi", str(place / "given/neutral"), "--neutral"),
-            ("add", "aoi", str(place / "given/dress"), "--outfit", "dress"), ("train", "aoi", "--steps", "4"),
+            ("add", "aoi", str(place / "given/dress"), "--outfit", "dress"), ("train", "aoi", "--steps", "4", "--despite-lint"),
             ("dress", "aoi", "--outfit", "dress", "--steps", "2"), ("lookbook", "aoi", "--steps", "2"),
             *([("measure", "aoi", "--each", "2", "--steps", "2")] if (files("dressform.pretrained") / "reader").is_dir() else []),
         )  # fmt: skip
