@@ -7,6 +7,7 @@ error. Only the draws of rows and time steps and the learning rate are ours, so 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from diffusers import DDPMScheduler
@@ -16,12 +17,20 @@ from torch.nn import functional
 
 from dressform.backbones.assembled import Assembled
 from dressform.train.config import TrainConfig
-from dressform.train.data import TrainingSet, rows_at
+from dressform.train.data import Rows, TrainingSet, rows_at
 from dressform.train.loop import lr_at
 
 
-def trained(base: Assembled, data: TrainingSet, config: TrainConfig) -> nn.Module:
-    """A copy of the denoiser with PEFT's layers in it, trained for ``config.steps`` on ``data``."""
+def as_cached(rows: Rows) -> Rows:
+    """Latents and text embeddings from our caches, which diffusers' own scripts do not have."""
+    return rows
+
+
+def trained(base: Assembled, data: TrainingSet, config: TrainConfig, encoded: Callable[[Rows], Rows] = as_cached) -> nn.Module:
+    """A copy of the denoiser with PEFT's layers in it, trained for ``config.steps`` on ``data``.
+
+    ``encoded`` may encode a step's pictures and captions anew, as ``train_text_to_image_lora.py`` of diffusers does.
+    """
     torch.manual_seed(config.seed)
     unet = copy.deepcopy(base.denoiser)
     targets = list(base.target_layers(config.targets))
@@ -32,7 +41,7 @@ def trained(base: Assembled, data: TrainingSet, config: TrainConfig) -> nn.Modul
     scheduler = DDPMScheduler.from_config(base.schedule.scheduler.config)  # type: ignore[attr-defined]
     empty = base.encode_text([""])
     for step in range(config.steps):
-        rows = rows_at(data, empty, config.seed, step, config.rows, config.drop_caption, config.noisy_share)
+        rows = encoded(rows_at(data, empty, config.seed, step, config.rows, config.drop_caption, config.noisy_share))
         noisy = scheduler.add_noise(rows.latents, rows.noise, rows.t)
         with base.autocast():
             predicted = unet(noisy, rows.t, rows.text).sample

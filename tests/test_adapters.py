@@ -74,6 +74,21 @@ def test_fused_is_the_same_as_gated_and_leaves_the_very_same_weights() -> None:
     assert all(torch.equal(layer.weight, before[name]) for name, layer in on.items())
 
 
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_drawing_is_the_same_as_active_and_leaves_the_very_same_weights(precision: torch.dtype) -> None:
+    on = {name: layer.to(precision) for name, layer in layers().items()}
+    stack = AdapterStack(on, [filled(INFO, on, 1), filled(replace(INFO, rank=2), on, 2), filled(INFO, on, 3)])
+    x, gates = torch.randn(2, 3, 6, dtype=precision), torch.tensor([[0.8, 1.0, 0.0], [0.8, 0.0, 1.0]])
+    before = on["a.to_q"].weight.clone()
+    with stack.attached(), torch.inference_mode():
+        with stack.active(gates):
+            multiplied = on["a.to_q"](x)
+        with stack.drawing(gates):
+            torch.testing.assert_close(on["a.to_q"](x), multiplied)
+            assert torch.equal(on["a.to_q"].weight, before) == (precision == torch.bfloat16)  # written only where nothing is rounded
+    assert torch.equal(on["a.to_q"].weight, before)
+
+
 def test_no_adapter_at_all_changes_nothing() -> None:
     on = layers()
     x = torch.randn(2, 3, 6)

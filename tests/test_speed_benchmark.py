@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.speed import generation, training
+from benchmarks.speed import curves, generation, memory, training
 from benchmarks.speed.timing import Turns, ratio
 from dressform import backbones
 from dressform.train.config import TrainConfig
@@ -27,7 +27,14 @@ def test_every_comparison_gives_a_ratio(folder: Path) -> None:
     found |= training.over_the_floor(base, CONFIG, 2, Turns(1))
     found |= training.against_peft(base, CONFIG, 2, Turns(1))
     found |= generation.lookbooks(base, folder, CONFIG, outfits=2, views=2, steps=2, turns=Turns(1))
-    assert len(found) == 8 and all(f.value > 0 and f.n == 1 for f in found.values())
+    found |= generation.mixed_rows(base, CONFIG, outfits=2, views=2, turns=Turns(1))
+    found |= curves.curves(base, CONFIG, Turns(1))
+    assert len(found) == 25 and all(f.value > 0 and f.n == 1 for f in found.values())
+
+
+def test_memory_is_counted_above_the_base_model(folder: Path) -> None:
+    peaks = memory.peak_memory(folder, CONFIG, 2)
+    assert len(peaks) == 4 and all(f.value > 0 for f in peaks.values())
 
 
 def test_a_ratio_pairs_the_turns() -> None:

@@ -1,6 +1,6 @@
 """How fast: everything in one run, as ratios with their spread.
 
-    python -m benchmarks.speed [--steps 10] [--repeats 5] [--cpu-seconds] [--json FILE]
+    python -m benchmarks.speed [--steps 10] [--repeats 5] [--cpu-seconds] [--curves] [--json FILE]
 
 A ratio under 1 means that ours takes less time. Low and high are the smallest and the largest of the paired repeats.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.speed import generation, training
+from benchmarks.speed import curves, generation, memory, training
 from benchmarks.speed.timing import Turns
 from dressform import backbones
 from dressform.backbones.embedded import embedded_folder
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--cpu-seconds", action="store_true", help="count this process's own work, where others use the machine too")
+    parser.add_argument("--curves", action="store_true", help="also the cost against rank, rows, outfits and resolution")
     parser.add_argument("--base", type=Path, default=embedded_folder())
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
@@ -38,6 +39,10 @@ def main() -> None:
     found |= training.over_the_floor(base, config, max(args.counts) // 2 or 1, turns)
     found |= training.against_peft(base, config, max(args.counts) // 2 or 1, turns)
     found |= generation.lookbooks(base, args.base, config, min(8, max(args.counts)), 4, 10, turns)
+    found |= generation.mixed_rows(base, config, min(8, max(args.counts)), 4, turns)
+    found |= memory.peak_memory(args.base, config, max(args.counts) // 2 or 1)
+    if args.curves:
+        found |= curves.curves(base, config, turns)
     for name, f in found.items():
         print(f"{name:<40} {f.value:6.3f}   {f.low:6.3f} to {f.high:6.3f}   n={f.n}")
     if args.json:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
+from peft import LoraConfig, get_peft_model
 
 from benchmarks.speed.timing import Ratio, Turns, ratio
 from benchmarks.speed.wardrobes import adapter
@@ -52,6 +54,32 @@ def lookbooks(base: Assembled, folder: Path, config: TrainConfig, outfits: int, 
         "mixed_lookbook_over_diffusers": ratio(seconds["mixed"], seconds["diffusers"]),
         "mixed_lookbook_over_one_fused": ratio(seconds["mixed"], seconds["fused"]),
     }
+
+
+def mixed_rows(base: Assembled, config: TrainConfig, outfits: int, views: int, turns: Turns) -> dict[str, Ratio]:
+    """One prediction for rows that wear different outfits: our stack over PEFT's ``adapter_names``, which holds one adapter a row."""
+    worn = [adapter(base, f"outfit{i}", config, filled=True) for i in range(outfits)]
+    stack, count = AdapterStack(base.target_layers(config.targets), worn), outfits * views
+    gates = torch.eye(outfits).repeat_interleave(views, dim=0)
+    latents = torch.randn(count, base.latent_channels, base.size_px // base.cell_px, base.size_px // base.cell_px)
+    text, t = base.encode_text([_PROMPT]).expand(count, -1, -1), torch.full((count,), 500)
+    lora = LoraConfig(r=config.rank, lora_alpha=int(config.alpha), target_modules=list(base.target_layers(config.targets)))
+    theirs = get_peft_model(copy.deepcopy(base.denoiser), lora, adapter_name="outfit0")
+    for i in range(1, outfits):
+        theirs.add_adapter(f"outfit{i}", lora)
+    theirs.eval()
+    names = [f"outfit{i}" for i in range(outfits) for _ in range(views)]
+
+    def ours() -> None:
+        with torch.inference_mode(), stack.attached(), stack.drawing(gates):
+            base.predict(latents, t, text)
+
+    def peft() -> None:
+        with torch.inference_mode(), base.autocast():
+            theirs(latents, t, text, adapter_names=names)
+
+    seconds = turns.seconds({"ours": ours, "peft": peft})
+    return {"mixed_rows_over_peft_adapter_names": ratio(seconds["ours"], seconds["peft"])}
 
 
 def _with_diffusers(base: Assembled, folder: Path, adapters: list, place: Path) -> StableDiffusionPipeline:  # type: ignore[type-arg]

@@ -26,6 +26,9 @@ from dressform.records import AdapterInfo
 _LIVE: ContextVar[Mapping[AdapterStack, list[tuple[Tensor, Tensor]] | None]] = ContextVar("live", default=MappingProxyType({}))
 """What is live in each stack. A context variable, so that a block that is computed again in the backward pass finds what it had."""
 
+_COPIED_AT_MOST = 2**30
+"""Bytes of weights that may be copied to write an adapter into them for a while."""
+
 
 class Adapter(nn.Module):
     """One low-rank adapter: for each target layer a down matrix A [r, in, ...] and an up matrix B [out, r].
@@ -111,14 +114,39 @@ class AdapterStack:
         The exact weights from before come back at the end of the with block. Must not be attached.
         """
         assert not self._handles, "attached: a fused adapter would count twice"
+        with self._written(scales):
+            yield
+
+    @contextmanager
+    def drawing(self, gates: Tensor) -> Iterator[None]:
+        """Like ``active``, for pictures alone: what every row wears alike (the identity, above all) is written into the weights.
+
+        Only the rest is multiplied at each step. Where a copy of the weights would be large, or their precision would round
+        the sum, nothing is written and all of it is multiplied.
+        """
+        alike = (gates == gates[:1]).all(0) & (gates[0] != 0)
+        if not alike.any() or not self._can_be_written():
+            with self.active(gates):
+                yield
+            return
+        with self._written(torch.where(alike, gates[0], 0).tolist()), self.active(gates.masked_fill(alike, 0)):
+            yield
+
+    def _can_be_written(self) -> bool:
+        weights = [layer.weight for layer in self.layers.values()]
+        return all(w.dtype == torch.float32 for w in weights) and sum(w.nbytes for w in weights) <= _COPIED_AT_MOST  # type: ignore[union-attr, operator, misc]
+
+    @contextmanager
+    def _written(self, scales: Sequence[float]) -> Iterator[None]:
         assert len(scales) == len(self.adapters)
         before = [layer.weight.detach().clone() for layer in self.layers.values()]  # type: ignore[operator]
         try:
             with torch.no_grad():
                 for i, layer in enumerate(self.layers.values()):
                     for adapter, scale in zip(self.adapters, scales, strict=True):
-                        change = (adapter.up[i] @ adapter.down[i].flatten(1)).view_as(layer.weight)  # type: ignore[arg-type]
-                        layer.weight.add_(change, alpha=scale * adapter.info.scaling)  # type: ignore[operator, union-attr]
+                        if scale:
+                            change = (adapter.up[i] @ adapter.down[i].flatten(1)).view_as(layer.weight)  # type: ignore[arg-type]
+                            layer.weight.add_(change, alpha=scale * adapter.info.scaling)  # type: ignore[operator, union-attr]
             yield
         finally:
             with torch.no_grad():

@@ -66,5 +66,5 @@ def _draw_batch(backbone: Backbone, stack: AdapterStack, rows: Sequence[Row], co
         empty, asked = backbone.predict(torch.cat([noisy, noisy]), torch.cat([t, t]), text).chunk(2)
         return empty + guidance * (asked - empty)
 
-    with torch.inference_mode(), stack.active(gates):
+    with torch.inference_mode(), stack.drawing(gates):
         return backbone.decode(backbone.sample(noise, guided, config.steps))
