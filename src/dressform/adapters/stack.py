@@ -133,8 +133,9 @@ class AdapterStack:
             yield
 
     def _can_be_written(self) -> bool:
-        weights = [layer.weight for layer in self.layers.values()]
-        return all(w.dtype == torch.float32 for w in weights) and sum(w.nbytes for w in weights) <= _COPIED_AT_MOST  # type: ignore[union-attr, operator, misc]
+        weights: list[Tensor] = [layer.weight for layer in self.layers.values()]  # type: ignore[misc]
+        here = self.adapters[0].up[0].device  # blocks that are offloaded lie elsewhere
+        return all(w.dtype == torch.float32 and w.device == here for w in weights) and sum(w.nbytes for w in weights) <= _COPIED_AT_MOST
 
     @contextmanager
     def _written(self, scales: Sequence[float]) -> Iterator[None]:

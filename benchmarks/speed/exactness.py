@@ -1,0 +1,79 @@
+"""Are outfits that train together the outfits that would have been trained alone?
+
+    python -m benchmarks.speed.exactness [--outfits 8] [--steps 50] [--json FILE]
+
+All outfits in one pass and each by itself, on the embedded base model in float32, on a frozen identity, with L_k. Reported: the
+largest relative difference of any step's loss, and of any number in the final adapters. Stated: 1e-5 and 1e-4.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from unittest import mock
+
+import torch
+
+from benchmarks.speed.wardrobes import adapter, jobs
+from dressform import backbones
+from dressform.backbones import precision
+from dressform.backbones.embedded import embedded_folder
+from dressform.backbones.protocol import Backbone
+from dressform.train.config import TrainConfig
+from dressform.train.events import StepDone
+from dressform.train.job import Job
+from dressform.train.loop import train
+from dressform.train.objectives.outfit import outfit_on_identity
+
+
+def losses_of(base: Backbone, wardrobe: list[Job], config: TrainConfig) -> dict[str, list[float]]:
+    """Train ``wardrobe`` in place; the losses by outfit and step."""
+    found: dict[str, list[float]] = {job.adapter.info.name: [] for job in wardrobe}
+
+    def on_step(done: StepDone) -> None:
+        for name, loss in done.losses.items():
+            found[name].append(loss)
+
+    train(base, wardrobe, outfit_on_identity(1.0), config, adapter(base, "identity", config, filled=True), on_step=on_step)
+    return found
+
+
+def differences(base: Backbone, outfits: int, config: TrainConfig) -> tuple[float, float]:
+    """(largest relative difference of a loss, largest absolute difference of an adapter's number), together against alone."""
+    torch.manual_seed(0)
+    together = jobs(base, outfits, config)
+    torch.manual_seed(0)
+    alone = jobs(base, outfits, config)
+    torch.manual_seed(1)
+    losses = losses_of(base, together, config)
+    worst_loss = worst_value = 0.0
+    for job, same in zip(together, alone, strict=True):
+        torch.manual_seed(1)
+        name = same.adapter.info.name
+        single = losses_of(base, [same], config)[name]
+        worst_loss = max(worst_loss, *(abs(a - b) / abs(b) for a, b in zip(losses[name], single, strict=True)))
+        pairs = zip(job.adapter.parameters(), same.adapter.parameters(), strict=True)
+        worst_value = max(worst_value, *((a - b).abs().max().item() for a, b in pairs))
+        print(f"{name}: losses within {worst_loss:.1e}, adapter within {worst_value:.1e}", flush=True)
+    return worst_loss, worst_value
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--outfits", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--base", type=Path, default=embedded_folder())
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    config = TrainConfig(steps=args.steps, rows=2, rank=8, alpha=8.0)
+    with mock.patch.object(precision, "computes_in_bfloat16", lambda *_: False):
+        loss, value = differences(backbones.load(args.base), args.outfits, config)
+    print(f"largest difference of a loss {loss:.2e} (relative), of an adapter {value:.2e}, {args.outfits} outfits, {args.steps} steps")
+    if args.json:
+        found = {"loss_difference": loss, "adapter_difference": value, "outfits": args.outfits, "steps": args.steps}
+        args.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
