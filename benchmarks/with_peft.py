@@ -44,7 +44,7 @@ def trained(base: Assembled, data: TrainingSet, config: TrainConfig, encoded: Ca
         rows = encoded(rows_at(data, empty, config.seed, step, config.rows, config.drop_caption, config.noisy_share))
         noisy = scheduler.add_noise(rows.latents, rows.noise, rows.t)
         with base.autocast():
-            predicted = unet(noisy, rows.t, rows.text).sample
+            predicted = base.asking.ask(unet, noisy, rows.t, rows.text)
         wanted = rows.noise if scheduler.config.prediction_type == "epsilon" else scheduler.get_velocity(rows.latents, rows.noise, rows.t)
         functional.mse_loss(predicted.float(), wanted.float()).backward()
         torch.nn.utils.clip_grad_norm_(learned, config.clip_norm)

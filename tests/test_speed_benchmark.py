@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.speed import curves, generation, memory, training
+from benchmarks.speed import curves, generation, memory, random_model, training
 from benchmarks.speed.timing import Turns, ratio
 from dressform import backbones
 from dressform.train.config import TrainConfig
@@ -32,8 +32,37 @@ def test_every_comparison_gives_a_ratio(folder: Path) -> None:
     assert len(found) == 25 and all(f.value > 0 and f.n == 1 for f in found.values())
 
 
+SMALLER = {
+    "sd15": {
+        "unet": {"block_out_channels": (32, 32, 32, 32), "attention_head_dim": 4, "cross_attention_dim": 24, "sample_size": 8},
+        "vae": {"block_out_channels": (32, 32, 32, 32)},
+        "text_encoder": {"hidden_size": 24, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 24},
+    },
+    "sdxl": {
+        "unet": {
+            "block_out_channels": (32, 32, 32), "attention_head_dim": (2, 2, 2), "cross_attention_dim": 48, "sample_size": 8,
+            "projection_class_embeddings_input_dim": 6 * 256 + 24, "transformer_layers_per_block": (1, 1, 1),
+        },
+        "vae": {"block_out_channels": (32, 32, 32, 32)},
+        "text_encoder": {"hidden_size": 24, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 24},
+        "text_encoder_2": {
+            "hidden_size": 24, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 24, "projection_dim": 24,
+        },
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", SMALLER)
+def test_the_full_size_architectures_are_timed_alike(family: str, tmp_path: Path) -> None:
+    folder = random_model.write(family, tmp_path / family, SMALLER[family])
+    base = backbones.load(folder, "cpu")
+    found = training.against_peft(base, CONFIG, 1, Turns(1)) | generation.mixed_rows(base, CONFIG, 2, 1, Turns(1))
+    found |= generation.lookbooks(base, folder, CONFIG, outfits=1, views=1, steps=1, turns=Turns(1))
+    assert len(found) == 6 and all(f.value > 0 for f in found.values())
+
+
 def test_memory_is_counted_above_the_base_model(folder: Path) -> None:
-    peaks = memory.peak_memory(folder, CONFIG, 2)
+    peaks = memory.peak_memory(folder, None, CONFIG, 2)
     assert len(peaks) == 4 and all(f.value > 0 for f in peaks.values())
 
 

@@ -37,8 +37,11 @@ def _one_pass(base: Assembled, config: TrainConfig, times: float) -> Callable[[]
     """A forward and a backward pass of four rows at ``times`` the usual side length."""
     side = int(times * base.size_px / base.cell_px)
     worn = adapter(base, "outfit", config, filled=True)
-    stack, latents = AdapterStack(base.target_layers(config.targets), [worn]), torch.randn(4, base.latent_channels, side, side)
-    text, t = base.encode_text([""]).expand(4, -1, -1), torch.linspace(0, 999, 4).long()
+    stack, latents = (
+        AdapterStack(base.target_layers(config.targets), [worn]),
+        torch.randn(4, base.latent_channels, side, side, device=base.device),
+    )
+    text, t = base.encode_text([""]).expand(4, -1, -1), torch.linspace(0, 999, 4, device=base.device).long()
 
     def passes() -> None:
         with stack.attached(), stack.active(torch.ones(4, 1)):

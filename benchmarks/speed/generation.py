@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 from peft import LoraConfig, get_peft_model
 
 from benchmarks.speed.timing import Ratio, Turns, ratio
 from benchmarks.speed.wardrobes import adapter
 from dressform.adapters import files
 from dressform.adapters.stack import AdapterStack
-from dressform.backbones import precision
 from dressform.backbones.assembled import Assembled
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.train.config import TrainConfig
@@ -46,7 +47,7 @@ def lookbooks(base: Assembled, folder: Path, config: TrainConfig, outfits: int, 
         def outfit_after_outfit() -> None:
             for i in range(outfits):
                 pipe.set_adapters(["a0", f"a{i + 1}"], [1.0, 1.0])
-                with precision.autocast(torch.device("cpu")):
+                with base.autocast():
                     pipe([_PROMPT] * views, num_inference_steps=steps, guidance_scale=3.0, output_type="np")
 
         seconds = turns.seconds({"mixed": mixed, "fused": fused, "diffusers": outfit_after_outfit})
@@ -61,8 +62,9 @@ def mixed_rows(base: Assembled, config: TrainConfig, outfits: int, views: int, t
     worn = [adapter(base, f"outfit{i}", config, filled=True) for i in range(outfits)]
     stack, count = AdapterStack(base.target_layers(config.targets), worn), outfits * views
     gates = torch.eye(outfits).repeat_interleave(views, dim=0)
-    latents = torch.randn(count, base.latent_channels, base.size_px // base.cell_px, base.size_px // base.cell_px)
-    text, t = base.encode_text([_PROMPT]).expand(count, -1, -1), torch.full((count,), 500)
+    side = base.size_px // base.cell_px
+    latents = torch.randn(count, base.latent_channels, side, side, device=base.device)
+    text, t = base.encode_text([_PROMPT]).expand(count, -1, -1), torch.full((count,), 500, device=base.device)
     lora = LoraConfig(r=config.rank, lora_alpha=int(config.alpha), target_modules=list(base.target_layers(config.targets)))
     theirs = get_peft_model(copy.deepcopy(base.denoiser), lora, adapter_name="outfit0")
     for i in range(1, outfits):
@@ -76,15 +78,15 @@ def mixed_rows(base: Assembled, config: TrainConfig, outfits: int, views: int, t
 
     def peft() -> None:
         with torch.inference_mode(), base.autocast():
-            theirs(latents, t, text, adapter_names=names)
+            base.asking.ask(partial(theirs, adapter_names=names), latents, t, text)
 
     seconds = turns.seconds({"ours": ours, "peft": peft})
     return {"mixed_rows_over_peft_adapter_names": ratio(seconds["ours"], seconds["peft"])}
 
 
-def _with_diffusers(base: Assembled, folder: Path, adapters: list, place: Path) -> StableDiffusionPipeline:  # type: ignore[type-arg]
+def _with_diffusers(base: Assembled, folder: Path, adapters: list, place: Path) -> Any:  # type: ignore[type-arg]
     """A pipeline with our exported files loaded by ``load_lora_weights``, as a user of diffusers would."""
-    pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, torch_dtype=torch.float32)
+    pipe: Any = DiffusionPipeline.from_pretrained(folder, torch_dtype=base.denoiser.dtype).to(base.device)
     pipe.set_progress_bar_config(disable=True)
     for i, one in enumerate(adapters):
         file = place / f"{i}.safetensors"

@@ -1,4 +1,4 @@
-"""The most memory each way of training a wardrobe needs above the loaded base model: each in a process of its own. Linux only."""
+"""The most memory each way of training a wardrobe needs above the loaded base model: each in a process of its own. Linux, or CUDA."""
 
 from __future__ import annotations
 
@@ -21,20 +21,19 @@ from dressform.train.objectives.plain import plain
 WAYS = ("together", "together, L_k", "one by one", "peft")
 
 
-def peak_memory(folder: Path, config: TrainConfig, count: int) -> dict[str, Ratio]:
-    """Peak MiB by way, one run each."""
+def peak_memory(folder: Path, device: str | None, config: TrainConfig, count: int) -> dict[str, Ratio]:
+    """Peak MiB by way, one run each: resident memory on a CPU, the allocator's on a GPU."""
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        peaks = {way: pool.apply(_peak, (way, folder, json.dumps(asdict(config)), count)) / 2**20 for way in WAYS}
+        peaks = {way: pool.apply(_peak, (way, folder, device, json.dumps(asdict(config)), count)) / 2**20 for way in WAYS}
     return {f"peak_mib.{way}": Ratio(peak, 1, peak, peak) for way, peak in peaks.items()}
 
 
-def _peak(way: str, folder: Path, settings: str, count: int) -> int:
+def _peak(way: str, folder: Path, device: str | None, settings: str, count: int) -> int:
     """Bytes; the base model has already predicted once, so that what the libraries set up for themselves does not count."""
-    base, config = backbones.load(folder), TrainConfig(**json.loads(settings))
+    base, config = backbones.load(folder, device), TrainConfig(**json.loads(settings))
     data, who = pictures(base, "warm", 1), adapter(base, "identity", config, filled=True)
-    base.predict(data.latents, torch.zeros(1, dtype=torch.long), data.text)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins again: proc(5)
-    before = _resident("VmRSS")
+    base.predict(data.latents, torch.zeros(1, dtype=torch.long, device=base.device), data.text)
+    before = _begun(base.device)
     if way == "together":
         train(base, jobs(base, count, config), plain, config)
     elif way == "together, L_k":
@@ -45,7 +44,16 @@ def _peak(way: str, folder: Path, settings: str, count: int) -> int:
     else:
         for i in range(count):
             with_peft.trained(base, pictures(base, "peft"), replace(config, seed=i))
-    return _resident("VmHWM") - before
+    return (torch.cuda.max_memory_allocated() if base.device.type == "cuda" else _resident("VmHWM")) - before
+
+
+def _begun(device: torch.device) -> int:
+    """Let the peak begin again; the bytes held now."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    Path("/proc/self/clear_refs").write_text("5")  # proc(5)
+    return _resident("VmRSS")
 
 
 def _resident(field: str) -> int:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -33,6 +35,8 @@ class Turns:
             for name in names:
                 began = self.clock()
                 work[name]()
+                if torch.cuda.is_available():
+                    torch.cuda.synchronize()  # work is only queued until then
                 if turn:
                     found[name].append(self.clock() - began)
         return found

@@ -42,7 +42,7 @@ def over_the_floor(base: Assembled, config: TrainConfig, count: int, turns: Turn
     """
     rows, who = count * config.rows, adapter(base, "identity", config, filled=True)
     data = pictures(base, "floor", rows)
-    t = torch.linspace(0, 999, rows).long()
+    t = torch.linspace(0, 999, rows, device=base.device).long()
 
     def forwards() -> None:
         with torch.no_grad():

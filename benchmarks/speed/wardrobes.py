@@ -27,9 +27,9 @@ def pictures(base: Backbone, name: str, count: int = 12) -> TrainingSet:
     side = base.size_px // base.cell_px
     channels = base.latent_channels
     text = base.encode_text([f"her, her_{name}, side view, waving, park background"]).expand(count, -1, -1)
-    mask = torch.zeros(count, 1, side, side)
+    mask = torch.zeros(count, 1, side, side, device=text.device)
     mask[:, :, side // 4 : side // 2, side // 4 : side // 2] = 1
-    latents = torch.randn(count, channels, side, side)
+    latents = torch.randn(count, channels, side, side, device=text.device)
     return TrainingSet(tuple(f"{name}-{i}" for i in range(count)), latents, text, mask, text)
 
 
