@@ -176,6 +176,25 @@ def test_tiles_are_used_where_they_are_asked_for(family_folder: Path) -> None:
     assert not network.use_tiling
 
 
+def test_a_tile_is_smaller_than_a_picture_and_a_batch_is_taken_in_parts(family_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dressform.backbones import latents
+
+    base, passes = backbones.load(family_folder, "cpu"), []
+    pictures = torch.randint(0, 255, (5, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    whole = base.encode_pictures(pictures)
+    drawn = base.decode(whole)
+    network = base._parts.pictures.part()
+    network.encoder.register_forward_hook(lambda _m, inputs, _o: passes.append(tuple(inputs[0].shape)))
+    monkeypatch.setattr(latents, "_AT_ONCE_PX", 2 * 32 * 32)
+    torch.testing.assert_close(base.encode_pictures(pictures), whole, rtol=1e-4, atol=1e-4)
+    assert [shape[0] for shape in passes] == [2, 2, 1] and (base.decode(whole).int() - drawn.int()).abs().max() <= 1
+    monkeypatch.setattr(latents, "_TILE_PX", 16)
+    passes.clear()
+    base.tile(True)
+    assert base.encode_pictures(pictures).shape == whole.shape and base.decode(whole).shape == drawn.shape
+    assert max(shape[-1] for shape in passes) == 16 < 32
+
+
 def test_half_precision_weights_predict_nearly_the_same(family_folder: Path, family) -> None:
     """As on a GPU: bfloat16 weights under autocast, with an adapter in float32. Here it is imitated."""
     half = backbones._built(

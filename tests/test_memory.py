@@ -113,10 +113,12 @@ def tiny_sdxl_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_each_setting_saves_what_it_says(tiny_sdxl_base: Path) -> None:
     sketch = backbones.sketched(tiny_sdxl_base)
-    plain, released, recomputed, small = (memory.estimate(sketch, TRAINING, settings) for settings in memory.LADDER)
+    plain, released, recomputed, small, away = (memory.estimate(sketch, TRAINING, settings) for settings in memory.LADDER)
     assert released.encoders == 0 < plain.encoders and released.kept == plain.kept
     assert recomputed.kept < 0.7 * released.kept and small.adapters < recomputed.adapters
-    assert plain.total > released.total > recomputed.total > small.total
+    assert plain.total > released.total > recomputed.total > small.total > away.total
+    sizes = [memory._bytes_of(block) for block in sketch.blocks]
+    assert small.denoiser - away.denoiser == sum(sizes) - 2 * max(sizes) and small.kept == away.kept
     assert memory.fitting(sketch, TRAINING, plain.total) == (memory.LADDER[0], plain)
     assert memory.fitting(sketch, TRAINING, plain.total - 1) == (memory.LADDER[1], released)
     assert memory.fitting(sketch, TRAINING, 1000) is None
