@@ -150,3 +150,28 @@ def test_a_denoiser_that_is_away_never_comes_whole(family_folder: Path) -> None:
     assert {d.type for d in moved} == {"cpu"}
     inside = {id(t) for block in base.blocks for t in tensors(block)}
     assert all(t.is_meta for t in tensors(network) if id(t) not in inside)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_learns_the_same_with_blocks_away(family_folder: Path) -> None:
+    base: Any = backbones.load(family_folder, "cuda")
+    base.autocast = lambda: torch.autocast("cuda", enabled=False)
+    base.denoiser.float()
+    base.checkpoint_gradients(True)
+
+    def gradients() -> list[torch.Tensor]:
+        one = filled(base).cuda()
+        draw = torch.Generator().manual_seed(0)
+        noisy, t, text = torch.randn(2, 4, 8, 8, generator=draw).cuda(), torch.tensor([20, 700]).cuda(), base.encode_text(["red", "blue"])
+        with AdapterStack(base.target_layers("all"), [one]).attached() as stack:
+            with stack.active(torch.ones(2, 1)):
+                said = base.predict(noisy, t, text)
+            said.square().sum().backward()
+        return [p.grad for p in one.parameters() if p.grad is not None]
+
+    here = gradients()
+    base.offload(True)
+    assert all(t.is_pinned() for block in base.blocks for t in tensors(block))
+    for a, b in zip(here, gradients(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
