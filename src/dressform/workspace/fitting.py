@@ -33,7 +33,8 @@ class Rung:
 class Room:
     """What may be used, of what (a card, or "this machine's memory"), and what ``outfits`` together would take of it.
 
-    ``asked`` is what was asked for; ``rungs`` go from what costs nothing to what costs most.
+    ``asked`` is what was asked for; ``rungs`` are what could be asked for where that does not fit, from what costs nothing to what
+    costs most.
     """
 
     of: str
@@ -62,8 +63,10 @@ def room(workspace: Workspace, config: TrainConfig, memory_bytes: int = 0) -> Ro
     card = torch.cuda.get_device_name(base.device) if base.device.type == "cuda" else "this machine's memory"
     budget = memory_bytes or memory.budget_bytes(base.device)
     outfits, sketch = max(1, len(workspace.character.outfits)), _sketch(workspace.character.base_model, str(base.device))
-    rungs = tuple(_rung(sketch, config, outfits, settings) for settings in _ladder(base.device))
-    return Room(card, budget, base.size_px, outfits, _rung(sketch, config, outfits, _settings(config)), rungs)
+    asked = _rung(sketch, config, outfits, _settings(config))
+    others = _ladder(base.device) if asked.together_bytes > budget else ()
+    rungs = tuple(_rung(sketch, config, outfits, settings) for settings in others)
+    return Room(card, budget, base.size_px, outfits, asked, rungs or (asked,))
 
 
 def refuse_too_large(workspace: Workspace, config: TrainConfig, budget_bytes: float) -> None:
@@ -104,7 +107,7 @@ def lines(found: Room) -> list[str]:
 
 def _advice(found: Room) -> list[str]:
     if found.least is None:
-        return ["it does not fit: not even one picture at a time, whatever option is chosen"]
+        return ["by this account not even one picture at a time fits, whatever option is chosen"]
     whole = f"all together fit with {found.together.options}" if found.together else "all together do not fit"
     asked = found.asked.least_bytes <= found.budget_bytes
     if found.together is found.least and not asked:
@@ -115,9 +118,8 @@ def _advice(found: Room) -> list[str]:
 
 def _ladder(device: torch.device) -> tuple[Settings, ...]:
     """What can be done on this device: a CPU has no other memory to offload to, and moments of 8 bits need a package."""
-    if device.type == "cpu":
-        return Settings(True), Settings(True, True)
-    each = (replace(s, small_optimizer=s.small_optimizer and has_small()) for s in account.LADDER[1:])
+    away, small = device.type != "cpu", has_small()
+    each = (replace(s, offload=s.offload and away, small_optimizer=s.small_optimizer and small) for s in account.LADDER[1:])
     return tuple(dict.fromkeys(each))
 
 
