@@ -75,7 +75,8 @@ class Denoiser(Part):
         """Whether its blocks lie in the machine's memory from now on; whether they did before."""
         before, self._away = self._away, on
         if self._network is not None and before != on:
-            self._placed(self._network)
+            assert self._offload is not None
+            self._offload.put_away() if on else self._offload.bring_back()
         return before
 
     def blocks(self, network: Any) -> list[nn.Module]:
@@ -83,14 +84,8 @@ class Denoiser(Part):
         return [block for name, many in network.named_modules() if name.rpartition(".")[2] in self._lists for block in many]
 
     def _placed(self, network: Any) -> None:
-        if self._away:
-            self._offload = Offload(network, self.blocks(network), self._device)
-            self._offload.put_away()
-        elif self._offload is not None:
-            self._offload.bring_back()
-            self._offload = None
-        else:
-            network.to(self._device)
+        self._offload = Offload(network, self.blocks(network), self._device)
+        self._offload.put_away() if self._away else self._offload.bring_back()
 
     def _with_checkpointing(self, network: Any) -> None:
         if self._checkpointing:

@@ -43,7 +43,7 @@ class Offload:
             self._handles.append(block.register_forward_hook(visit.go, always_call=True))  # a recomputation ends by an exception
 
     def bring_back(self) -> None:
-        """Move the blocks to the device for good."""
+        """Move everything to the device, for good."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
