@@ -11,6 +11,7 @@ import torch
 from dressform import backbones
 from dressform.adapters.stack import Adapter, AdapterStack
 from dressform.backbones import families, folder
+from dressform.backbones.families import FAMILIES
 from dressform.backbones.precision import Placement
 from dressform.records import AdapterInfo
 from dressform.train.config import TrainConfig
@@ -176,6 +177,25 @@ def test_tiles_are_used_where_they_are_asked_for(family_folder: Path) -> None:
     assert not network.use_tiling
 
 
+def test_a_tile_is_smaller_than_a_picture_and_a_batch_is_taken_in_parts(family_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dressform.backbones import latents
+
+    base, passes = backbones.load(family_folder, "cpu"), []
+    pictures = torch.randint(0, 255, (5, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    whole = base.encode_pictures(pictures)
+    drawn = base.decode(whole)
+    network = base._parts.pictures.part()
+    network.encoder.register_forward_hook(lambda _m, inputs, _o: passes.append(tuple(inputs[0].shape)))
+    monkeypatch.setattr(latents, "_AT_ONCE_PX", 2 * 32 * 32)
+    torch.testing.assert_close(base.encode_pictures(pictures), whole, rtol=1e-4, atol=1e-4)
+    assert [shape[0] for shape in passes] == [2, 2, 1] and (base.decode(whole).int() - drawn.int()).abs().max() <= 1
+    monkeypatch.setattr(latents, "_TILE_PX", 16)
+    passes.clear()
+    base.tile(True)
+    assert base.encode_pictures(pictures).shape == whole.shape and base.decode(whole).shape == drawn.shape
+    assert max(shape[-1] for shape in passes) == 16 < 32
+
+
 def test_half_precision_weights_predict_nearly_the_same(family_folder: Path, family) -> None:
     """As on a GPU: bfloat16 weights under autocast, with an adapter in float32. Here it is imitated."""
     half = backbones._built(
@@ -216,5 +236,7 @@ def test_nothing_outside_the_backbones_and_the_key_maps_knows_a_family() -> None
     )
     sources = [f for f in SRC.rglob("*.py") if f.relative_to(SRC).parts[0] != "backbones" and f.name not in KEY_MAPS]
     assert len(sources) > 80
+    known = [word for family in FAMILIES for word in (family.name, family.module)]
+    assert len(known) >= 6 and all(families.search(word) for word in known), "a family that this test does not look for"
     found = [f"{f.relative_to(SRC)}: {line.strip()}" for f in sources for line in f.read_text().splitlines() if families.search(line)]
     assert found == []

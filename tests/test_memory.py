@@ -89,6 +89,20 @@ def test_what_is_counted_without_weights_is_what_a_pass_with_weights_keeps(famil
     assert counted.adapters == sum(p.numel() for p in stack.adapters[0].parameters()) * (2 * 16 + 4)
 
 
+def test_on_a_cpu_its_own_attention_is_counted(family_folder: Path) -> None:
+    """Where a UNet keeps every score, and nothing is in half precision."""
+    base: Any = backbones.load(family_folder, "cpu")
+    base.autocast = lambda: torch.autocast("cpu", enabled=False)
+    stack, inputs = stepped(base, TRAINING)
+    tally = Tally(base.denoiser.parameters())
+    with stack.attached(), stack.active(torch.ones(len(inputs[0]), 3)), tally.counting():
+        base.predict(*inputs)
+    counted = memory.estimate(backbones.sketched_for(family_folder, torch.device("cpu")), TRAINING, Settings())
+    assert counted.kept == pytest.approx(tally.bytes, rel=0.1)
+    fused = memory.estimate(backbones.sketched(family_folder, half=False), TRAINING, Settings())
+    assert counted.kept > 1.02 * fused.kept or family_folder.name == "tiny_flow"
+
+
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_a_step_takes_about_the_memory_that_was_told(tiny_sdxl_base: Path, checkpointing: bool) -> None:
     base = with_fused_attention(backbones.load(tiny_sdxl_base, "cpu"))
@@ -113,10 +127,12 @@ def tiny_sdxl_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_each_setting_saves_what_it_says(tiny_sdxl_base: Path) -> None:
     sketch = backbones.sketched(tiny_sdxl_base)
-    plain, released, recomputed, small = (memory.estimate(sketch, TRAINING, settings) for settings in memory.LADDER)
+    plain, released, recomputed, small, away = (memory.estimate(sketch, TRAINING, settings) for settings in memory.LADDER)
     assert released.encoders == 0 < plain.encoders and released.kept == plain.kept
     assert recomputed.kept < 0.7 * released.kept and small.adapters < recomputed.adapters
-    assert plain.total > released.total > recomputed.total > small.total
+    assert plain.total > released.total > recomputed.total > small.total > away.total
+    sizes = [memory._bytes_of(block) for block in sketch.blocks]
+    assert small.denoiser - away.denoiser == sum(sizes) - 2 * max(sizes) and small.kept == away.kept
     assert memory.fitting(sketch, TRAINING, plain.total) == (memory.LADDER[0], plain)
     assert memory.fitting(sketch, TRAINING, plain.total - 1) == (memory.LADDER[1], released)
     assert memory.fitting(sketch, TRAINING, 1000) is None

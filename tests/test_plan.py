@@ -54,7 +54,8 @@ def test_a_trial_measures_and_tries_nothing_that_would_not_fit(tiny_backbone, mo
     peaks = {1: 1100, 2: 1200, 4: 1400}
     monkeypatch.setattr("dressform.train.trial.used_bytes", lambda _device: 1000)
 
-    def cost(_base, _config, _objective, adapters: int, rows: int, on_identity: bool) -> tuple[float, float]:
+    def cost(_base, _config, _objective, _said, size: tuple[int, int], on_identity: bool) -> tuple[float, float]:
+        adapters, rows = size
         tried.append(adapters * rows)
         return peaks[adapters * rows], 0.5 + 0.25 * adapters * rows
 

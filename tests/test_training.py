@@ -13,7 +13,7 @@ from dressform.train.config import TrainConfig
 from dressform.train.data import TrainingSet, apart, encode, garment_cells, held_out_rows, rows_at, time_of
 from dressform.train.events import StepDone
 from dressform.train.learner import Learner
-from dressform.train.loop import Job, Saved, train
+from dressform.train.loop import Job, Previews, Saved, train
 from dressform.train.objective import area_mean
 from dressform.train.objectives.dressed import identity_from_dressed, masked_identity_loss
 from dressform.train.objectives.outfit import outfit_loss, outfit_on_identity
@@ -171,6 +171,40 @@ def test_recomputing_gives_the_same_adapters_and_leaves_the_denoiser_as_it_was(i
     same(whole, trained(in_float32, replace(CONFIG, recompute=True)))
     hook.remove()
     assert all(seen) and seen and not block.gradient_checkpointing
+
+
+def test_offloading_gives_the_same_adapters_and_brings_the_denoiser_back(in_float32) -> None:
+    whole = trained(in_float32, replace(CONFIG, recompute=True))
+    block, seen = in_float32.blocks[0], []
+    weight = next(block.parameters())
+    hook = block.register_forward_hook(lambda module, _in, _out: seen.append(next(module.parameters()) is weight))
+    same(whole, trained(in_float32, replace(CONFIG, recompute=True, offload=True)))
+    hook.remove()
+    assert seen and not any(seen) and next(block.parameters()) is weight
+    with pytest.raises(BadInput, match="offload without recompute"):
+        replace(CONFIG, offload=True)
+
+
+def test_only_the_denoiser_stays_in_memory_and_a_preview_reads_the_rest_again(in_float32) -> None:
+    def there() -> list[bool]:
+        return [part._network is not None for part in in_float32.encoders]
+
+    steps: list[list[bool]] = []
+    drawn: list[tuple[list[bool], list[bool]]] = []
+
+    def draw(_stack, _names, _step) -> None:
+        before = there()
+        in_float32.decode(torch.zeros(1, 4, 8, 8))
+        in_float32.encode_text(["red"])
+        drawn.append((before, there()))
+
+    data = pictures(in_float32, 1)
+    assert all(there())
+    job = Job(adapter(in_float32, "w", 1), data)
+    train(in_float32, [job], plain, CONFIG, on_step=lambda _e: steps.append(there()), previews=Previews(draw, 2))
+    assert len(steps) == CONFIG.steps and not any(map(any, steps))
+    assert len(drawn) == 3 and all(all(after) and not any(before) for before, after in drawn) and not any(there())
+    assert all(p.grad is None for p in job.adapter.parameters())
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # the compiler's own look at a tensor

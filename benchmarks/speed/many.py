@@ -52,7 +52,7 @@ class _Known:
 
     def __init__(self, size_px: int = 128, cell_px: int = 8) -> None:
         self.sha256, self.size_px, self.cell_px = "0" * 64, size_px, cell_px
-        self.denoiser = torch.nn.Linear(1, 1)
+        self.device = torch.device("cpu")
         self._latents, self._text = torch.randn(1, 8, size_px // cell_px, size_px // cell_px), torch.randn(1, 64, 192)
 
     def encode_pictures(self, pictures: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,8 @@ from dressform.backbones.embedded import EMBEDDED, embedded_folder
 from dressform.errors import BadInput
 
 if TYPE_CHECKING:
+    import torch
+
     from dressform.backbones.assembled import Assembled
     from dressform.backbones.families import Found
     from dressform.backbones.folder import Source
@@ -37,10 +39,24 @@ def sketched(path: str | Path, half: bool = True) -> Assembled:
     import torch
 
     from dressform.backbones.precision import Placement
+
+    return _sketch(path, Placement(torch.device("meta"), torch.bfloat16 if half else torch.float32))
+
+
+def sketched_for(path: str | Path, device: torch.device) -> Assembled:
+    """The same, as it would be on this device."""
+    import torch
+
+    from dressform.backbones.precision import Placement, placed
+
+    return _sketch(path, Placement(torch.device("meta"), placed(str(device)).dtype, device))
+
+
+def _sketch(path: str | Path, where: Placement) -> Assembled:
     from dressform.backbones.sketch import Sketch
 
     found = families.recognise(_path(path))
-    return _built(found, Sketch(_source(found)), Placement(torch.device("meta"), torch.bfloat16 if half else torch.float32))
+    return _built(found, Sketch(_source(found)), where)
 
 
 def _source(found: Found) -> Source:

@@ -156,6 +156,14 @@ class Assembled:
     def checkpoint_gradients(self, on: bool) -> None:
         self._parts.denoiser.checkpoint_gradients(on)
 
+    def offload(self, on: bool) -> bool:
+        return self._parts.denoiser.offload(on)
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The parts of the denoiser that are computed again, or offloaded, one at a time."""
+        return self._parts.denoiser.blocks(self.denoiser)
+
     def tile(self, on: bool) -> None:
         self._parts.pictures.tile(on)
 

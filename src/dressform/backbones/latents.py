@@ -11,6 +11,10 @@ from dressform.backbones.folder import Source
 from dressform.backbones.frozen import Part
 from dressform.backbones.precision import Placement
 
+_AT_ONCE_PX = 1 << 20
+"""Pixels in one pass: the widest layers keep hundreds of numbers for each."""
+_TILE_PX = 512
+
 
 class Autoencoder:
     """The part "vae" of a source. Its weights stay in float32: they are small, and some overflow in half precision."""
@@ -31,10 +35,15 @@ class Autoencoder:
     def encode(self, pictures: Tensor) -> Tensor:
         """uint8 [n, 3, h, w] -> float32 [n, c, h / cell_px, w / cell_px]."""
         x = pictures.float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
-        return (self.part().encode(x).latent_dist.mean.float() - self._shift) * self._scale
+        means = [self.part().encode(some).latent_dist.mean.float() for some in x.split(_at_once(*x.shape[-2:]))]
+        return (torch.cat(means) - self._shift) * self._scale
 
     def decode(self, latents: Tensor) -> Tensor:
         """The way back, rounded to uint8."""
+        height, width = (side * self.cell_px for side in latents.shape[-2:])
+        return torch.cat([self._decoded(some) for some in latents.split(_at_once(height, width))])
+
+    def _decoded(self, latents: Tensor) -> Tensor:
         x = self.part().decode(latents / self._scale + self._shift).sample
         return x.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
@@ -45,5 +54,12 @@ class Autoencoder:
     def _settle(self, network: Any) -> None:
         if self._tiled:
             network.enable_tiling()
+            network.tile_sample_min_size = min(_TILE_PX, network.tile_sample_min_size)  # XL's own are as large as its pictures
+            network.tile_latent_min_size = network.tile_sample_min_size // self.cell_px
         else:
             network.disable_tiling()
+
+
+def _at_once(height_px: int, width_px: int) -> int:
+    """How many pictures of this size are encoded or decoded in one pass."""
+    return max(1, _AT_ONCE_PX // (height_px * width_px))

@@ -46,9 +46,11 @@ class Settings:
     checkpoint_gradients: bool = False
     small_optimizer: bool = False
     """Moments of 8 bits."""
+    offload: bool = False
+    """Blocks of the denoiser lie in the machine's memory and come one at a time."""
 
 
-LADDER = (Settings(), Settings(True), Settings(True, True), Settings(True, True, True))
+LADDER = (Settings(), Settings(True), Settings(True, True), Settings(True, True, True), Settings(True, True, True, True))
 """From what costs nothing to what costs most."""
 
 
@@ -78,7 +80,7 @@ def estimate(sketch: Assembled, training: Training, settings: Settings) -> Estim
     ranks = training.rank * sum(_widths(layer) for layer in sketch.target_layers(training.targets).values())
     each = 4 + 4 + (2 if settings.small_optimizer else 8)  # float32 weights and gradients, and two moments
     return Estimate(
-        denoiser=_bytes_of(sketch.denoiser),
+        denoiser=_at_hand(sketch) if settings.offload else _bytes_of(sketch.denoiser),
         encoders=0 if settings.release_encoders else sum(_bytes_of(part()) for part in sketch.encoders),
         adapters=ranks * (each * training.outfits + 4),
         kept=kept,
@@ -220,6 +222,12 @@ def _place(tensor: Tensor) -> int:
 
 def _bytes_of(network: nn.Module) -> int:
     return sum(p.numel() * p.element_size() for p in network.parameters())
+
+
+def _at_hand(sketch: Assembled) -> int:
+    """What of the denoiser lies on the device when its blocks are away: all but those, and two of them (one goes, one comes)."""
+    blocks = [_bytes_of(block) for block in sketch.blocks]
+    return _bytes_of(sketch.denoiser) - sum(blocks) + 2 * max(blocks)
 
 
 def _widths(layer: nn.Module) -> int:

@@ -32,10 +32,14 @@ def autocast(device: torch.device) -> torch.autocast:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where frozen networks lie, and in which precision their weights are kept."""
+    """Where frozen networks lie, and in which precision their weights are kept.
+
+    ``stands_for``: the device that "meta" is in place of, where sizes are counted without weights.
+    """
 
     device: torch.device
     dtype: torch.dtype
+    stands_for: torch.device | None = None
 
 
 def placed(device: str | None = None) -> Placement:

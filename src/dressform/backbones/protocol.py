@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 
@@ -13,9 +14,10 @@ class Backbone(Protocol):
 
     h and w are multiples of ``side_px`` and need not be equal. ``architecture`` is its ModelSpec id, as adapter files name it.
     ``guidance`` is the scale that pictures of this base model are usually drawn with, ``usual_targets`` the layers ("attention" or
-    "all") that adapters for it usually reach. The denoiser is read on first use.
+    "all") that adapters for it usually reach. ``device`` is where it works. The denoiser is read on first use.
     """
 
+    device: torch.device
     architecture: str
     size_px: int
     cell_px: int
@@ -89,6 +91,13 @@ class Backbone(Protocol):
 
     def checkpoint_gradients(self, on: bool) -> None:
         """Whether the denoiser's blocks are computed again in the backward pass instead of kept: slower, in much less memory."""
+        ...
+
+    def offload(self, on: bool) -> bool:
+        """Whether the denoiser's blocks lie in the machine's memory and come to the device one at a time; whether they did before.
+
+        Slow, in little memory where gradients are checkpointed; the predictions are the same.
+        """
         ...
 
     def tile(self, on: bool) -> None:

@@ -14,6 +14,7 @@ from dressform.backbones.precision import Placement
 from dressform.backbones.schedule import Diffusion
 
 ATTENTION_LEAVES = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
+_BLOCK_LISTS = ("resnets", "transformer_blocks")
 CONVOLUTION_LEAVES = ("conv1", "conv2", "conv_shortcut", "time_emb_proj", "downsamplers.0.conv", "upsamplers.0.conv")
 
 
@@ -28,7 +29,7 @@ def assembled(
         return source.network("unet", UNet2DConditionModel, where.dtype)
 
     config, pictures = source.config("unet"), Autoencoder(source, where)
-    denoiser = Denoiser(read, where.device, _attention_of(where))
+    denoiser = Denoiser(read, where.device, _BLOCK_LISTS, _attention_of(where))
     halvings = len(config["block_out_channels"]) - 1
     traits = Traits(
         architecture, int(config["sample_size"]) * pictures.cell_px, 2**halvings, guidance, ATTENTION_LEAVES, CONVOLUTION_LEAVES,
@@ -51,7 +52,7 @@ def _attention_of(where: Placement):
     from diffusers.models.attention_processor import AttnProcessor
 
     def settle(network: Any) -> None:
-        if where.device.type == "cpu":
+        if (where.stands_for or where.device).type == "cpu":
             network.set_attn_processor(AttnProcessor())  # SDPA's backward is slow on CPUs
 
     return settle

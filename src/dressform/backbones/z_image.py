@@ -25,6 +25,7 @@ _ATTENTION_LEAVES = (
     "feed_forward.w1", "feed_forward.w2", "feed_forward.w3",
 )  # fmt: skip
 _OTHER_LEAVES = ("adaLN_modulation.0",)
+_BLOCK_LISTS = ("noise_refiner", "context_refiner", "layers")
 
 
 def build(source: Source, where: Placement) -> Assembled:
@@ -35,7 +36,7 @@ def build(source: Source, where: Placement) -> Assembled:
 
         return source.network("transformer", ZImageTransformer2DModel, where.dtype)
 
-    denoiser = Denoiser(read, where.device)
+    denoiser = Denoiser(read, where.device, _BLOCK_LISTS)
     schedule = Flow(source.config("scheduler"), _PATCH_CELLS)
     traits = Traits("z-image", int(source.config("vae")["sample_size"]), _PATCH_CELLS, 4.0, _ATTENTION_LEAVES, _OTHER_LEAVES)
     return Assembled(source, where, traits, Parts(denoiser, Autoencoder(source, where), LanguageModel(source, where), schedule))

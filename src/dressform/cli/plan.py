@@ -28,12 +28,18 @@ def command(
     memory: training_options.Memory = None,
     recompute: training_options.Recompute = False,
     targets: training_options.Targets = "auto",
+    offload: training_options.Offload = False,
+    optimizer: training_options.Optimizer = "adamw",
+    min_snr: training_options.MinSnr = None,
 ) -> None:
-    from dressform.workspace import training
+    from dressform.workspace import fitting, training
 
     source, recipes = training.source_of(identity), training_options.asked(rank, seed, steps, until, floor, recompute, targets)
+    recipes, most_bytes = training_options.by_means(recipes, offload, optimizer, min_snr), training_options.budget(memory)
     with opened(character) as workspace, output.bar("encoding") as encoding:
-        found = training.plan(workspace, *recipes, source, training_options.budget(memory), training.Watch(on_encoded=encoding))
+        for line in fitting.lines(fitting.room(workspace, recipes[1], most_bytes)):
+            output.say(f"memory: {line}")
+        found = training.plan(workspace, *recipes, source, most_bytes, training.Watch(on_encoded=encoding))
     if found.kept:
         output.say(f"trained already: {', '.join(found.kept)}")
     most = "at most " if until == "converged" else ""

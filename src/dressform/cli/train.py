@@ -28,6 +28,11 @@ Floor = Annotated[int, typer.Option(help="Until converged: no adapter ends befor
 Memory = Annotated[float | None, typer.Option(help="GiB that may be used in all (default: what is free).", min=0.1)]
 Targets = Annotated[str, typer.Option(help="Layers to adapt: attention, all (convolutions too), or auto (the base model's usual).")]
 Recompute = Annotated[bool, typer.Option("--recompute", help="Gradient checkpointing: less memory, more time, the same adapters.")]
+Offload = Annotated[
+    bool, typer.Option("--offload", help="With --recompute: the denoiser comes to the GPU block by block: least memory, much more time.")
+]
+Optimizer = Annotated[str, typer.Option(help="adamw, or adamw8bit: its moments in 8 bits (needs bitsandbytes).")]
+MinSnr = Annotated[float | None, typer.Option(help="Min-SNR weighting with this gamma, 5 for instance (default: every time counts alike).")]
 
 
 def command(
@@ -41,12 +46,16 @@ def command(
     memory: Memory = None,
     recompute: Recompute = False,
     targets: Targets = "auto",
+    offload: Offload = False,
+    optimizer: Optimizer = "adamw",
+    min_snr: MinSnr = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin again, whatever is trained already.")] = False,
     despite_lint: Annotated[bool, typer.Option("--despite-lint", help="Train although caption lint finds something serious.")] = False,
 ) -> None:
     from dressform.workspace import training
 
     source, recipes = training.source_of(identity), asked(rank, seed, steps, until, floor, recompute, targets)
+    recipes = by_means(recipes, offload, optimizer, min_snr)
     with (
         opened(character) as workspace,
         output.bar("encoding") as encoding,
@@ -78,6 +87,14 @@ def asked(
     from dressform.workspace import training
 
     who, wardrobe = (replace(c, until=until, floor_steps=floor, recompute=recompute) for c in training.recipes(rank, seed, steps, targets))
+    return who, wardrobe
+
+
+def by_means(
+    recipes: tuple[TrainConfig, TrainConfig], offload: bool, optimizer: str, min_snr: float | None
+) -> tuple[TrainConfig, TrainConfig]:
+    """The same recipes, computed so. Raises BadInput."""
+    who, wardrobe = (replace(c, offload=offload, optimizer=optimizer, min_snr=min_snr) for c in recipes)  # type: ignore[arg-type]
     return who, wardrobe
 
 

@@ -12,6 +12,9 @@ from dressform.adapters.stack import AdapterStack
 from dressform.backbones.protocol import Backbone
 from dressform.dress.weighting import encode
 
+_AT_ONCE_PX = 1 << 20
+"""Pixels drawn side by side: one picture of 1024 x 1024, four of 512 x 512. A card may not hold more."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -30,6 +33,7 @@ class SampleConfig:
     guidance: float | None = None
     """None: what pictures of the base model are usually drawn with."""
     batch: int = 16
+    """At most so many pictures side by side; fewer where they are large."""
 
 
 def draw(
@@ -44,10 +48,10 @@ def draw(
     The stack must be attached. Each row's noise comes from its own seed, so a row's picture does not depend on
     the others. Classifier-free guidance (Ho & Salimans 2022): e(empty) + guidance (e(prompt) - e(empty)).
     """
-    parts = []
-    for first in range(0, len(rows), config.batch):
-        parts.append(_draw_batch(backbone, stack, rows[first : first + config.batch], config))
-        on_pictures(min(first + config.batch, len(rows)))
+    parts, batch = [], max(1, min(config.batch, _AT_ONCE_PX // backbone.size_px**2))
+    for first in range(0, len(rows), batch):
+        parts.append(_draw_batch(backbone, stack, rows[first : first + batch], config))
+        on_pictures(min(first + batch, len(rows)))
     return torch.cat(parts)
 
 

@@ -54,7 +54,7 @@ class Cache:
 
     def __init__(self, store: Store, backbone: Backbone) -> None:
         self._store, self._backbone = store, backbone
-        self._device = next(backbone.denoiser.parameters()).device
+        self._device = backbone.device
         self._recent: OrderedDict[str, dict[str, Tensor]] = OrderedDict()
         self._recent_bytes = 0
         self._used: set[str] = set()

@@ -17,8 +17,10 @@ from dressform.train.config import TrainConfig
 from dressform.train.data import Examples
 from dressform.train.learner import Learner
 
-_HOW = ("micro_rows", "recompute")
+_HOW = ("micro_rows", "recompute", "offload")
 """Settings that say how it is computed, not what comes out."""
+_SINCE = {"optimizer": "adamw", "min_snr": None}
+"""Settings that came later, as they were before: left so they are not in a mark, so what was trained before is still known."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ def mark(
     config: TrainConfig, base_sha256: str, identity_sha256: str, sets: Sequence[Examples], own_steps: Sequence[int | None] = ()
 ) -> Mark:
     """The mark of a run on these sets; ``own_steps`` where jobs have their own."""
-    recipe = {k: v for k, v in asdict(config).items() if k not in _HOW} | {"own steps": [s for s in own_steps if s is not None]}
+    chosen = {k: v for k, v in asdict(config).items() if k not in _HOW and not (k in _SINCE and v == _SINCE[k])}
+    recipe = chosen | {"own steps": [s for s in own_steps if s is not None]}
     pictures = "|".join(data.digest for data in sets)
     return Mark(_sha256(pictures), _sha256(json.dumps(recipe, sort_keys=True)), base_sha256, identity_sha256)
 
@@ -57,7 +60,7 @@ def to_bytes(step: int, mark: Mark, learners: Sequence[Learner]) -> bytes:
         tensors[f"{n}.value"] = one.values.detach()
         tensors[f"{n}.held_out"] = torch.tensor(one.held_out_losses, dtype=torch.float64)
         for key, value in one.optimizer.state[one.values].items():
-            tensors[f"{n}.moments.{key}"] = value.detach().clone()
+            tensors[f"{n}.moments.{key}"] = value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value)
     return save_tensors(tensors, {f"mark.{k}": v for k, v in asdict(mark).items()})
 
 
@@ -75,9 +78,15 @@ def restore(data: bytes, mark: Mark, learners: Sequence[Learner]) -> int:
             one.values.copy_(tensors[f"{n}.value"])
             one.held_out_losses = tensors[f"{n}.held_out"].tolist()
             begin = f"{n}.moments."
-            state = {k.removeprefix(begin): v if v.dim() == 0 else v.to(device) for k, v in tensors.items() if k.startswith(begin)}
-            one.optimizer.state[one.values] = state
+            one.optimizer.state[one.values] = {k.removeprefix(begin): _back(v, device) for k, v in tensors.items() if k.startswith(begin)}
     return int(tensors["step"])
+
+
+def _back(value: Tensor, device: torch.device) -> Tensor | int:
+    """Moments go to the device; a single whole number is Python's own (bitsandbytes' count of steps), any other one stays as it is."""
+    if value.dim() == 0:
+        return value if value.is_floating_point() else int(value)
+    return value.to(device)
 
 
 def _mark_of(data: bytes) -> Mark:

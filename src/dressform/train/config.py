@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import get_args
 
 from dressform.errors import BadInput
+from dressform.train.optimizer import Kind
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,12 @@ class TrainConfig:
     """At most so many rows of each adapter in one forward and backward pass; 0 for all. The result is the same."""
     recompute: bool = False
     """Gradient checkpointing: blocks are computed twice and their insides not kept. The result is the same."""
+    offload: bool = False
+    """The denoiser's blocks lie in the machine's memory and come to the GPU one at a time; with recompute. The result is the same."""
+    optimizer: Kind = "adamw"
+    """ "adamw8bit" keeps AdamW's moments in 8 bits (bitsandbytes): nearly the same result in less memory."""
+    min_snr: float | None = None
+    """Min-SNR weighting (Hang et al. 2023): the gamma at which times of little noise count no more. None: every time counts alike."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.rows < 1 or self.rank < 1:
@@ -54,3 +63,12 @@ class TrainConfig:
             raise BadInput(f"noisy_share {self.noisy_share}: use 0 or more and under 1")
         if self.targets not in ("auto", "attention", "all"):
             raise BadInput(f"targets {self.targets!r}: use 'auto', 'attention' or 'all'")
+        self._check_means()
+
+    def _check_means(self) -> None:
+        if self.offload and not self.recompute:
+            raise BadInput("offload without recompute: kept blocks keep their weights too, so nothing would be saved; use both")
+        if self.optimizer not in get_args(Kind):
+            raise BadInput(f"optimizer {self.optimizer!r}: use {' or '.join(get_args(Kind))}")
+        if self.min_snr is not None and not 0 < self.min_snr < math.inf:
+            raise BadInput(f"min_snr {self.min_snr}: use a number over 0 (5 is usual), or leave it out")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from dressform.train import optimizer
 from dressform.train.config import TrainConfig
 from dressform.train.data import Examples
 from dressform.train.job import Job
@@ -27,7 +28,7 @@ class Learner:
         parts = self.values.data.split([p.numel() for p in self._parameters])
         for parameter, part in zip(self._parameters, parts, strict=True):
             parameter.data = part.view_as(parameter)
-        self.optimizer = torch.optim.AdamW([self.values], lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+        self.optimizer = optimizer.made(config.optimizer, self.values, config.learning_rate)
 
     @property
     def name(self) -> str:
@@ -45,5 +46,5 @@ class Learner:
         nn.utils.clip_grad_norm_([self.values], self._config.clip_norm)
         self.optimizer.param_groups[0]["lr"] = self.course.rate(self._config, step)
         self.optimizer.step()
-        for parameter in self._parameters:
+        for parameter in (self.values, *self._parameters):
             parameter.grad = None

@@ -56,9 +56,10 @@ def train(
     """Train the adapters of all jobs together, in place, each exactly as if alone; one that has ended leaves the batch.
 
     ``frozen`` (the identity) is attached but never changes. Where ``saved`` holds a checkpoint of the same run,
-    training goes on from it. An interrupt saves before it leaves.
+    training goes on from it. An interrupt saves before it leaves. Only the denoiser stays in memory: a preview reads the rest again.
     """
     empty = backbone.encode_text([""])
+    backbone.release_encoders()
     learners = [_learner(job, config, empty.device) for job in jobs]
     first = 0
     if saved and (state := saved.load()) is not None:
@@ -74,6 +75,7 @@ def train(
                     on_step(_told(at.step, learners, live, losses, config.rows))
                     if previews and at.step % previews.every_steps == 0:
                         previews.draw(passes.stack, [one.name for one in live], at.step)
+                        backbone.release_encoders()
                     if saved and at.step % saved.every_steps == 0 and at.ahead(learners):
                         saved.save(checkpoint.to_bytes(at.step, saved.mark, learners))
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import torch
@@ -18,11 +18,15 @@ from dressform.train.objective import Objective
 
 @dataclass(frozen=True)
 class Passes:
-    """What every pass needs. The stack holds one learning adapter for each part of the rows, in order, then the frozen ones."""
+    """What every pass needs. The stack holds one learning adapter for each part of the rows, in order, then the frozen ones.
+
+    ``min_snr`` is the gamma of Min-SNR weights, or None.
+    """
 
     backbone: Backbone
     stack: AdapterStack
     objective: Objective
+    min_snr: float | None = None
 
     def learn(self, parts: Sequence[Rows], micro_rows: int) -> list[float]:
         """Gradients of each adapter's mean loss over its own rows, left on its matrices; the losses.
@@ -59,6 +63,8 @@ class Passes:
                 return self.backbone.predict(noisy, rows.t, rows.text if text is None else text)
 
         per_row = self.objective(predict, rows, self.backbone.target(rows.latents, rows.noise, rows.t))
+        if self.min_snr is not None:
+            per_row = per_row * self.backbone.loss_weight(rows.t, self.min_snr)
         return per_row.view(len(parts), -1)
 
 
@@ -69,16 +75,19 @@ def attached(
     """Passes with these adapters, and the frozen one, in the denoiser."""
     layers = backbone.target_layers(config.targets)
     with AdapterStack(layers, [*adapters, *([frozen] if frozen is not None else [])]).attached() as stack:
-        with _recomputed(backbone) if config.recompute else nullcontext():
-            yield Passes(backbone, stack, objective)
+        with _saving(backbone, config):
+            yield Passes(backbone, stack, objective, config.min_snr)
 
 
 @contextmanager
-def _recomputed(backbone: Backbone) -> Iterator[None]:
-    backbone.checkpoint_gradients(True)
+def _saving(backbone: Backbone, config: TrainConfig) -> Iterator[None]:
+    """The denoiser set to take as little memory as the recipe says, then as it was."""
+    backbone.checkpoint_gradients(config.recompute)
+    before = backbone.offload(config.offload)
     try:
         yield
     finally:
+        backbone.offload(before)
         backbone.checkpoint_gradients(False)
 
 

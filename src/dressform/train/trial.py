@@ -6,6 +6,7 @@ import statistics
 import time
 
 import torch
+from torch import Tensor
 
 from dressform.adapters.stack import Adapter
 from dressform.backbones.protocol import Backbone
@@ -28,15 +29,16 @@ def measured(backbone: Backbone, config: TrainConfig, objective: Objective, budg
 
     ``on_identity``: with a frozen adapter attached, as under outfits.
     """
-    device = next(backbone.denoiser.parameters()).device
-    before = used_bytes(device)
+    said = backbone.encode_text(["a trial", ""])
+    backbone.release_encoders()
+    before = used_bytes(backbone.device)
     points: list[tuple[int, float, float]] = []
     for adapters, rows in ((1, 1), (1, config.rows), (2, config.rows)):
         total = adapters * rows
         if points and before + (points[-1][1] - before) * total / points[-1][0] > budget_bytes:
             break
         if not points or total > points[-1][0]:
-            points.append((total, *_cost_of(backbone, config, objective, adapters, rows, on_identity)))
+            points.append((total, *_cost_of(backbone, config, objective, said, (adapters, rows), on_identity)))
     (n, peak, seconds), *earlier = reversed(points)
     if not earlier:
         return Cost(before, peak - before, 0.0, seconds)
@@ -46,10 +48,14 @@ def measured(backbone: Backbone, config: TrainConfig, objective: Objective, budg
 
 
 def _cost_of(
-    backbone: Backbone, config: TrainConfig, objective: Objective, adapters: int, rows: int, on_identity: bool
+    backbone: Backbone, config: TrainConfig, objective: Objective, said: Tensor, size: tuple[int, int], on_identity: bool
 ) -> tuple[float, float]:
-    """(peak bytes, median seconds) of a step; the first is not timed, but its memory counts."""
-    data, empty = _pictures(backbone, rows), backbone.encode_text([""])
+    """(peak bytes, median seconds) of a step with (adapters, rows of each); the first is not timed, but its memory counts.
+
+    ``said`` [2, length, width] is a caption and the empty one.
+    """
+    adapters, rows = size
+    data, empty = _pictures(backbone, said[:1], rows), said[1:]
     learners = [Learner(Job(_adapter(backbone, config, i), data), config, data, None) for i in range(adapters)]
     frozen = _adapter(backbone, config, adapters).requires_grad_(False) if on_identity else None
     peak = Peak(empty.device)
@@ -68,11 +74,11 @@ def _cost_of(
 
 def _adapter(backbone: Backbone, config: TrainConfig, seed: int) -> Adapter:
     info = AdapterInfo("outfit", f"trial{seed}", "trial", config.rank, config.alpha, config.targets, backbone.sha256)
-    return Adapter(info, backbone.target_layers(config.targets), seed).to(next(backbone.denoiser.parameters()).device)
+    return Adapter(info, backbone.target_layers(config.targets), seed).to(backbone.device)
 
 
-def _pictures(backbone: Backbone, rows: int) -> TrainingSet:
+def _pictures(backbone: Backbone, caption: Tensor, rows: int) -> TrainingSet:
     side, channels = backbone.size_px // backbone.cell_px, backbone.latent_channels
-    text = backbone.encode_text(["a trial"]).expand(rows, -1, -1)
+    text = caption.expand(rows, -1, -1)
     latents = draws.noise((rows, channels, side, side), 0, "trial", 0).to(text.device)
     return TrainingSet(tuple(f"trial{i}" for i in range(rows)), latents, text, torch.ones(rows, 1, side, side, device=text.device), text)

@@ -19,6 +19,7 @@ from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.objectives.plain import plain
 from dressform.train.plan import Cost, Group, Plan, estimated, planned
 from dressform.train.trial import measured
+from dressform.workspace import fitting
 from dressform.workspace.datasets import Material
 from dressform.workspace.keeping import is_done
 from dressform.workspace.workspace import IDENTITY, Workspace
@@ -120,7 +121,11 @@ def _cost(workspace: Workspace, what: str, config: TrainConfig, objective: Objec
     place = f"plans/{_key(workspace, what, config)}.json"
     if place in workspace.store:
         return Cost(**json.loads(workspace.store.read(place)))
-    found = measured(workspace.backbone, config, objective, budget, on_identity=what != IDENTITY)
+    fitting.refuse_too_large(workspace, config, budget)
+    try:
+        found = measured(workspace.backbone, config, objective, budget, on_identity=what != IDENTITY)
+    except torch.OutOfMemoryError as error:
+        raise fitting.too_large(workspace, config, budget) from error
     workspace.store.write(place, json.dumps(asdict(found)).encode())
     return found
 
@@ -129,10 +134,10 @@ def _key(workspace: Workspace, what: str, config: TrainConfig) -> str:
     """One machine, base model and shape of work."""
     device = _device(workspace)
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.node()} {torch.get_num_threads()}"
-    shape = replace(config, steps=1, seed=0, learning_rate=0.0, warmup_steps=0, until="steps", floor_steps=1, check_steps=1)
+    shape = replace(config, steps=1, seed=0, learning_rate=0.0, warmup_steps=0, until="steps", floor_steps=1, check_steps=1, min_snr=None)
     said = [what, asdict(shape), workspace.backbone.sha256, str(device), card, torch.__version__]
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _device(workspace: Workspace) -> torch.device:
-    return next(workspace.backbone.denoiser.parameters()).device
+    return workspace.backbone.device

@@ -26,6 +26,7 @@ from dressform.train.figures import Meter, Record
 from dressform.train.loop import Job, Previews, Saved, train
 from dressform.train.objective import Objective
 from dressform.train.objectives.outfit import outfit_on_identity
+from dressform.train.optimizer import refuse_missing
 from dressform.train.plan import Group
 from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import Material, Origin, identity_pictures, material
@@ -90,6 +91,7 @@ def run(
     began = time.monotonic()
     pictures, learn_her, learn_outfits = _agreed(workspace, source)
     refuse_unmasked(pictures)
+    _spare(workspace, identity, outfits)
     given = material(workspace, pictures, source, watch.on_encoded)
     recipes = _recipes(workspace, learn_her, identity, outfits, memory_bytes)
     if restart:
@@ -118,8 +120,18 @@ def plan(
 ) -> Outlook:
     """What ``run`` would do now; a step is measured, nothing is trained. Raises as it does."""
     pictures, learn_her, _ = _agreed(workspace, source)
+    _spare(workspace, identity, outfits)
     given = material(workspace, pictures, source, watch.on_encoded)
     return look_ahead(workspace, given, _recipes(workspace, learn_her, identity, outfits, memory_bytes))
+
+
+def _spare(workspace: Workspace, *recipes: TrainConfig) -> None:
+    """Before anything is loaded: where blocks are offloaded, they never all lie on the device. Raises NotReady for a missing optimizer."""
+    for config in recipes:
+        refuse_missing(config.optimizer)
+    away = any(config.offload for config in recipes)
+    workspace.backbone.offload(away)
+    workspace.backbone.tile(away)
 
 
 def _recipes(workspace: Workspace, grant: Grant[Scope], identity: TrainConfig, outfits: TrainConfig, memory_bytes: int) -> Recipes:
@@ -151,7 +163,7 @@ def _watched(workspace: Workspace, grant: Grant[Scope], on_step: OnStep) -> OnSt
 
     What it is told, and what is written down, has its speed.
     """
-    device = next(workspace.backbone.denoiser.parameters()).device
+    device = workspace.backbone.device
     meter, record = Meter(lambda: memory.used_bytes(device)), Record(workspace.reports / "train")
 
     def watched(what: str, event: StepDone) -> None:

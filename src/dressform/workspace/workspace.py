@@ -150,7 +150,7 @@ class Workspace:
         if sha256(data).hexdigest() in self.quarantined():
             raise Refused(f"{name.split('/')[1]}: it comes from pictures whose consent was revoked; train again without them")
         targets = files.targets_of(data)
-        return files.from_bytes(data, self.backbone.target_layers(targets), self.backbone.sha256)
+        return files.from_bytes(data, self.backbone.target_layers(targets), self.backbone.sha256).to(self.backbone.device)
 
 
 def keep_profile(store: Store, written: Profile) -> None:
