@@ -36,13 +36,13 @@ def drawn_on(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _like_ground(pixels: np.ndarray) -> np.ndarray:
-    ring, seen = _ring_px(pixels), pixels.astype(np.float32)
-    across = ground_colour(pixels)
-    top, bottom = (np.median(seen[part], axis=0) for part in (slice(0, ring), slice(-ring, None)))
-    along = _between(top, bottom, pixels.shape[0])
-    tolerance = _tolerance(seen, across, ring)
-    near = (_apart(seen, across) < tolerance) | (_apart(seen, along) < tolerance)
-    return near | _common(pixels, ring)
+    ring, seen = _ring_px(pixels), np.ascontiguousarray(pixels.transpose(2, 0, 1)).astype(np.int16)
+    left, right = (np.median(seen[..., part], axis=2) for part in (slice(0, ring), slice(-ring, None)))
+    top, bottom = (np.median(seen[:, part], axis=1) for part in (slice(0, ring), slice(-ring, None)))
+    across = _apart(seen, _planes_between(left, right, seen.shape[2]))
+    along = _apart(seen, _planes_between(top, bottom, seen.shape[1]).transpose(0, 2, 1))
+    tolerance = _tolerance(across, ring)
+    return (np.minimum(across, along) < tolerance) | _common(pixels, ring)
 
 
 def _common(pixels: np.ndarray, ring: int) -> np.ndarray:
@@ -68,14 +68,19 @@ def _spread(counts: np.ndarray) -> np.ndarray:
 
 def line_strength(pixels: np.ndarray) -> np.ndarray:
     """How much darker each pixel is than the lightest within two pixels of it: float32 [h, w], 1 for a drawn line."""
-    grey = pixels.astype(np.float32).mean(axis=-1)
+    grey = (pixels.astype(np.uint16).sum(axis=-1, dtype=np.uint16) // 3).astype(np.uint8)
     lightest = grey
     for axis in (0, 1):
-        pad = [(2, 2) if a == axis else (0, 0) for a in (0, 1)]
-        wide = np.pad(lightest, pad, mode="edge")
-        windows = [np.take(wide, range(d, d + grey.shape[axis]), axis) for d in range(5)]
-        lightest = np.maximum.reduce(windows)
-    return np.clip((lightest - grey) / _LINE, 0, 1)
+        wide = np.pad(lightest, [(2, 2) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
+        pairs = np.maximum(_cut(wide, axis, 0, 1), _cut(wide, axis, 1, 0))
+        fours = np.maximum(_cut(pairs, axis, 0, 2), _cut(pairs, axis, 2, 0))
+        lightest = np.maximum(_cut(fours, axis, 0, 1), _cut(wide, axis, 4, 0))
+    return np.minimum((lightest - grey).astype(np.float32) / _LINE, 1)
+
+
+def _cut(array: np.ndarray, axis: int, first: int, last: int) -> np.ndarray:
+    """The array without its first and last rows or columns."""
+    return array[first : array.shape[0] - last] if axis == 0 else array[:, first : array.shape[1] - last]
 
 
 def _lines(unlike: np.ndarray) -> np.ndarray:
@@ -86,14 +91,21 @@ def _lines(unlike: np.ndarray) -> np.ndarray:
     return (flat & (flat.mean(axis=1) > _LONG)[:, None]) | (upright & (upright.mean(axis=0) > _TALL)[None, :])
 
 
-def _tolerance(seen: np.ndarray, across: np.ndarray, ring: int) -> float:
+def _tolerance(across: np.ndarray, ring: int) -> float:
     """How far a pixel of the ground may be from it, by how rough the edge is."""
-    rough = np.concatenate([_apart(seen, across)[:, part].ravel() for part in (slice(0, ring), slice(-ring, None))])
+    rough = np.concatenate([across[:, part].ravel() for part in (slice(0, ring), slice(-ring, None))])
     return float(np.clip(3.0 * np.median(rough) + _LEAST_TOLERANCE, _LEAST_TOLERANCE, _MOST_TOLERANCE))
 
 
 def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.abs(a - b).max(axis=-1)
+    """The largest difference of the three planes [3, h, w], at each place."""
+    return np.abs(a - b).max(axis=0)
+
+
+def _planes_between(first: np.ndarray, last: np.ndarray, steps: int) -> np.ndarray:
+    """From one line of colours [3, n] to another: int16 [3, n, steps]."""
+    share = np.linspace(0, 1, steps, dtype=np.float32)
+    return np.rint(first[..., None] * (1 - share) + last[..., None] * share).astype(np.int16)
 
 
 def _between(first: np.ndarray, last: np.ndarray, steps: int) -> np.ndarray:
