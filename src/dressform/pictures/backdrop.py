@@ -12,7 +12,7 @@ from dressform.pictures.components import from_border, run_lengths
 
 _RING = 0.025
 _LEAST_TOLERANCE, _MOST_TOLERANCE = 16.0, 44.0
-_COMMON_SHARE, _LINE = 0.01, 70.0
+_COMMON_SHARE, _LINE, _FAINTEST = 0.01, 0.45, 16.0
 _THIN, _LONG, _TALL = 0.018, 0.28, 0.85
 
 
@@ -67,15 +67,27 @@ def _spread(counts: np.ndarray) -> np.ndarray:
 
 
 def line_strength(pixels: np.ndarray) -> np.ndarray:
-    """How much darker each pixel is than the lightest within two pixels of it: float32 [h, w], 1 for a drawn line."""
+    """How much darker each pixel is than what lies on both sides of it: float32 [h, w], 1 for a drawn line.
+
+    The black top-hat over three and more pixels (Meyer 1978), across and along, against how light the sides are: a brown line
+    on brown skin counts like a black one on white paper.
+    """
     grey = (pixels.astype(np.uint16).sum(axis=-1, dtype=np.uint16) // 3).astype(np.uint8)
-    lightest = grey
-    for axis in (0, 1):
-        wide = np.pad(lightest, [(2, 2) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
-        pairs = np.maximum(_cut(wide, axis, 0, 1), _cut(wide, axis, 1, 0))
-        fours = np.maximum(_cut(pairs, axis, 0, 2), _cut(pairs, axis, 2, 0))
-        lightest = np.maximum(_cut(fours, axis, 0, 1), _cut(wide, axis, 4, 0))
-    return np.minimum((lightest - grey).astype(np.float32) / _LINE, 1)
+    sides = np.maximum(*(_closed(grey, axis) for axis in (0, 1))).astype(np.float32)
+    return np.minimum((sides - grey) / np.maximum(_FAINTEST, _LINE * sides), 1)
+
+
+def _closed(grey: np.ndarray, axis: int) -> np.ndarray:
+    """The picture without dark lines of up to four pixels along one axis."""
+    return 255 - _lightest(255 - _lightest(grey, axis), axis)
+
+
+def _lightest(grey: np.ndarray, axis: int) -> np.ndarray:
+    """Each pixel's lightest neighbour within two pixels."""
+    wide = np.pad(grey, [(2, 2) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
+    pairs = np.maximum(_cut(wide, axis, 0, 1), _cut(wide, axis, 1, 0))
+    fours = np.maximum(_cut(pairs, axis, 0, 2), _cut(pairs, axis, 2, 0))
+    return np.maximum(_cut(fours, axis, 0, 1), _cut(wide, axis, 4, 0))
 
 
 def _cut(array: np.ndarray, axis: int, first: int, last: int) -> np.ndarray:
