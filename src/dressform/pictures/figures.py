@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from dressform.pictures.components import Part, labelled, parts
+from dressform.pictures.components import Part, from_border, grown, labelled, parts
 from dressform.pictures.heads import heads
 
 _RECTANGLE, _THINNEST = 0.93, 0.07
@@ -17,6 +17,7 @@ _NARROWEST, _VALLEY, _REACH, _LINE_SHARE, _HOLE = 0.07, 0.75, 0.14, 0.92, 0.1
 _SEAM, _SEAM_AT_HEAD, _HEAD_ROWS, _HEAD_ALIKE = 0.45, 0.13, 0.22, 0.4
 _TOP, _FOOT, _LEAST_AREA, _IN_ONE = 0.25, 0.14, 0.34, 0.85
 _NEAR, _TORN_SHARE, _STRAIGHT, _HEM, _SIDEWAYS = 0.03, 0.015, 0.05, 0.005, 0.02
+_DRAWN, _LINE_GAP, _STILL_THERE, _THICK, _OPEN = 0.35, 2, 0.6, 0.022, 0.55
 OTHER = 255
 
 
@@ -26,6 +27,7 @@ def figure_map(mask: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> np.nd
     ``mask`` and ``unlike`` (bool [h, w]) are those of ``backdrop.drawn_on``; ``lines`` (float [h, w], 0 to 1) says where a
     line is drawn: touching figures are parted along it.
     """
+    mask = _outlined(mask, lines)
     labels, count = labelled(_mended(mask))
     labels = np.where(mask, labels, 0)
     found = [p for p in parts(labels, count) if p.area >= 6]
@@ -37,6 +39,28 @@ def figure_map(mask: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> np.nd
         out[body] = number
     _take_in(out, labels, [p for p in found if p not in tall], len(bodies))
     return out
+
+
+def _outlined(mask: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """The mask without the clouds, suns and bubbles that figures stand before: where figures have outlines, those have none.
+
+    From the picture's edge everything is reached that no line closes off; gaps in a line are closed. What is thin stays, and what
+    lines enclose for the most part: there a line was too faint to hold. A body that would lose much is drawn without outlines.
+    """
+    walls = lines > _DRAWN
+    reached = from_border(~grown(walls, _LINE_GAP)) & mask
+    thick = max(3, round(_THICK * len(mask)))
+    pieces, _ = labelled(reached)
+    outside = np.zeros_like(mask)
+    for number in np.unique(pieces[~grown(~reached, thick)]):
+        piece = grown(pieces == number, _LINE_GAP)
+        edge = grown(piece, 1) & ~piece
+        if number and (edge & grown(walls, 1)).sum() <= _OPEN * edge.sum():
+            outside |= piece & ~walls
+    labels, count = labelled(mask)
+    before = np.bincount(labels.ravel(), minlength=count + 1)
+    after = np.bincount(labels[~outside].ravel(), minlength=count + 1)
+    return mask & (~outside | (after < _STILL_THERE * before)[labels])
 
 
 def _mended(mask: np.ndarray) -> np.ndarray:
