@@ -19,7 +19,7 @@ from dressform.consent import lineage
 from dressform.consent.ledger import Entry
 from dressform.dress.sampler import Row, SampleConfig
 from dressform.errors import BadInput, NotReady, Refused, UnknownName
-from dressform.layfigure.captions import NEUTRAL, identity_tags
+from dressform.layfigure.captions import NEUTRAL, identity_tags, identity_words
 from dressform.layfigure.doll import BACKGROUNDS, IDENTITY_ATTRIBUTES, POSES, VIEWS, Doll, Scene, attributes
 from dressform.layfigure.render import render
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
@@ -29,7 +29,7 @@ from dressform.measure.separation import Probe, Truth
 from dressform.pictures import intake
 from dressform.pictures.wanted import lacking
 from dressform.records import Picture
-from dressform.workspace import adding, consenting, drafting, room
+from dressform.workspace import adding, consenting, drafting, looking, room
 from dressform.workspace.drafting import Asked
 
 if TYPE_CHECKING:
@@ -69,6 +69,15 @@ def test_a_ponytail_is_read_from_the_side_and_eyes_from_the_front() -> None:
         IDENTITY_ATTRIBUTES,
     )
     assert found == asdict(who)
+
+
+def test_what_tags_say_of_her_is_read_back() -> None:
+    for who in HELD_OUT_IDENTITIES.values():
+        assert identity_words(identity_tags(who)) == asdict(who)
+    assert identity_words(["Low height", "no mark", "long hair", "red dress", "huge ears", "waving", ""]) == {
+        "height": "low",
+        "mark": "none",
+    }
 
 
 def test_likeness_counts_what_should_show_and_names_what_is_wrong() -> None:
@@ -167,6 +176,13 @@ def test_what_is_there_and_what_waits_is_not_proposed_again(sheet: Workspace, as
     assert not {c.scene for c in one.candidates} & {c.scene for c in more.candidates}
     with pytest.raises(BadInput, match=r"3 pictures and 5 that wait .*--want 16"):
         drafting.propose(sheet, Asked(want=8), CONFIG)
+
+
+def test_what_her_owner_wrote_goes_before_what_is_read(sheet: Workspace, asked_for: list[Row]) -> None:
+    sheet.character = replace(sheet.character, description="low height, freckles")
+    made = drafting.propose(sheet, Asked(want=4, tries=1), CONFIG)
+    assert "low height" in asked_for[0].prompt and "freckles" in asked_for[0].prompt and "blue skin" in asked_for[0].prompt
+    assert made.candidates[0].judged.wrong == ("height medium, not low",)
 
 
 def test_rejecting_forgets_and_redrawing_draws_the_same_scene_anew(sheet: Workspace, asked_for: list[Row]) -> None:
@@ -281,3 +297,12 @@ def test_neutral_pictures_are_drawn_on_the_embedded_model_alone(sheet: Workspace
         drafting.propose(sheet, Asked("coat", wear="red dress"), CONFIG)
     with pytest.raises(BadInput, match="auto, adapter, words"):
         drafting.way_of("magic")
+
+
+def test_reading_captions_keeps_the_view_that_the_cut_of_a_sheet_named(sheet: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Doll(AOI, None, Scene("three-quarter", "waving", "sky"))
+    monkeypatch.setattr(looking, "read_pictures", lambda _her, _reader, pictures: [reading(seen) for _ in pictures])
+    looking.read(sheet, every=True)
+    assert {p.caption for p in sheet.pictures()} == {
+        f"{NEUTRAL}, {view} view, waving, sky background" for view in ("front", "side", "back")
+    }

@@ -3,7 +3,8 @@
     python -m benchmarks.pictures --parts drafts [--characters 1 --outfits 2 --probes 30] [--json FILE]
     python -m benchmarks.pictures.drafts_part FILE.png     draws a drafted set of development on one page
 
-A sheet of three views of a held-out character in the neutral layer is added and cut; ``draft`` fills the set to 24. The person of
+A sheet of three views of a held-out character in the neutral layer is added and cut; her height alone is told in words, because a
+figure that was cut out does not show it; ``draft`` fills the set to 24. The person of
 this benchmark approves a candidate in which the reader finds nothing wrong, and has any other redrawn twice before it is taken
 or, where less than three quarters are as asked, thrown away. Then the same outfits are trained on an identity from those 24, and
 on one from 24 true renders. A training takes tens of minutes on two cores.
@@ -92,7 +93,8 @@ def drafted(who: str, seed: int, want: int = WANT, drawing: SampleConfig = Sampl
     place = Path(tempfile.mkdtemp())
     owner, store = Owner("AGE-SECRET-KEY-1TEST"), MemoryStore()
     store.write("consent/owner", owner.signing_key.public_key().public_bytes_raw())
-    character_file.write(place / who, Character(who, who, "original", 27, "layfigure"))
+    height = f"{HELD_OUT_IDENTITIES[who].height} height"  # a figure that was cut out of a sheet does not show it
+    character_file.write(place / who, Character(who, who, "original", 27, "layfigure", description=height))
     her = Workspace(place / who, store, owner)
     consenting.grant(her, CAREFUL, (), None, "en")
     data = io.BytesIO()

@@ -25,9 +25,9 @@ from dressform.consent.scopes import Scope
 from dressform.dress.garments import covering
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import BadInput, NotReady, Refused, UnknownName
-from dressform.layfigure.captions import NEUTRAL, garment_tag, identity_tags
-from dressform.layfigure.doll import BACKGROUNDS, GARMENT_ATTRIBUTES, POSES, VIEWS, Garment, Identity
-from dressform.pictures import intake
+from dressform.layfigure.captions import NEUTRAL, garment_tag, identity_tags, identity_words
+from dressform.layfigure.doll import BACKGROUNDS, GARMENT_ATTRIBUTES, IDENTITY_ATTRIBUTES, POSES, VIEWS, Garment, Identity
+from dressform.pictures import intake, tags
 from dressform.pictures.contact import Cell, contact_sheet
 from dressform.pictures.wanted import Seen, lacking
 from dressform.records import Picture, checked_name
@@ -249,12 +249,13 @@ def _garment(asked: Asked, judge: Judge) -> str:
 
 
 def _body(workspace: Workspace, judge: Judge) -> str:
-    """Her body in words: as her owner wrote it, or as the reader sees it."""
-    if workspace.character.description:
-        refuse_young(workspace.character.description)
-        return workspace.character.description
-    if judge.who:
-        return ", ".join(identity_tags(Identity(**judge.who)))
+    """Her body in words: as her owner wrote it, and what she left out as the reader sees it."""
+    said = tags.tags(workspace.character.description)
+    refuse_young(", ".join(said))
+    if set(judge.who) >= set(IDENTITY_ATTRIBUTES):
+        return ", ".join([*identity_tags(Identity(**judge.who)), *(t for t in said if not identity_words([t]))])
+    if said:
+        return ", ".join(said)
     raise NotReady("nothing says who she is: add pictures or train her first, or write a description into character.toml")
 
 

@@ -9,12 +9,13 @@ import numpy as np
 from torch import Tensor
 
 from dressform.backbones.embedded import EMBEDDED
+from dressform.layfigure.captions import identity_words
 from dressform.layfigure.doll import GARMENT_ATTRIBUTES, IDENTITY_ATTRIBUTES
 from dressform.measure import reader as reading
 from dressform.measure.likeness import likeness, shown
 from dressform.measure.reader import Reading
 from dressform.measure.separation import NEUTRAL, SCENE_WORDS, Probe, Truth
-from dressform.pictures import duplicates, intake
+from dressform.pictures import duplicates, intake, tags
 from dressform.pictures.duplicates import NEAR
 from dressform.pictures.sharpness import SOFT_BELOW, sharpness
 from dressform.pictures.wanted import Seen
@@ -53,7 +54,8 @@ def from_row(row: dict) -> Judged:
 class Judge:
     """Judges pictures that are meant for one set of hers: the neutral one (None) or an outfit's.
 
-    What she is and wears is read from pictures that were given, never from drawn ones, so that no drift is taken for her.
+    What she is and wears is read from pictures that were given, never from drawn ones, so that no drift is taken for her; what her
+    description says goes before what is read (how tall she is cannot be seen on a figure that was cut out).
     ``beside`` are candidates that wait already: they are not new any more.
     """
 
@@ -74,7 +76,8 @@ class Judge:
         seen = dict(zip((p.id for p in given), read_pictures(workspace, self._reader, given), strict=True))
         bare = [seen[p.id] for p in given if p.outfit is None]
         own = [seen[p.id] for p in given if p.outfit == self._outfit and self._outfit is not None]
-        return shown(bare or list(seen.values()), IDENTITY_ATTRIBUTES), reading.usual(own, GARMENT_ATTRIBUTES)
+        said = identity_words(tags.tags(workspace.character.description))
+        return shown(bare or list(seen.values()), IDENTITY_ATTRIBUTES) | said, reading.usual(own, GARMENT_ATTRIBUTES)
 
     def __call__(self, pictures: Tensor, pixels: Sequence[np.ndarray], scene: Seen) -> list[Judged | None]:
         """Each of uint8 pictures [n, 3, h, w] (``pixels``: the same as [h, w, 3]); None for one of an outfit that came out undressed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from dressform.pictures.lint import Finding, Seen, Words, lint
 from dressform.records import Picture
 from dressform.workspace import captioning
 from dressform.workspace.describing import read_pictures
+from dressform.workspace.room import UNNAMED, view_of
 from dressform.workspace.workspace import Workspace, asset_of
 
 
@@ -85,7 +87,10 @@ def _tagged(picture: Picture, found: Sequence[str]) -> str:
 
 
 def _caption(picture: Picture, seen: reading.Reading) -> str:
-    return tags.joined([*([NEUTRAL] if picture.outfit is None else []), *scene_tags(_scene(seen))])
+    """What is read; but a view that the caption names already, as the figures of a sheet do, is known better than read."""
+    named, scene = view_of(picture.caption), _scene(seen)
+    scene = scene if named == UNNAMED else replace(scene, view=named)
+    return tags.joined([*([NEUTRAL] if picture.outfit is None else []), *scene_tags(scene)])
 
 
 def _scene(seen: reading.Reading) -> Scene:
