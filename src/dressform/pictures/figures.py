@@ -17,7 +17,7 @@ _NARROWEST, _VALLEY, _REACH, _LINE_SHARE, _HOLE = 0.07, 0.75, 0.14, 0.92, 0.1
 _SEAM, _SEAM_AT_HEAD, _HEAD_ROWS, _HEAD_ALIKE = 0.45, 0.13, 0.22, 0.4
 _TOP, _FOOT, _LEAST_AREA, _IN_ONE = 0.25, 0.14, 0.34, 0.85
 _NEAR, _TORN_SHARE, _STRAIGHT, _HEM, _SIDEWAYS = 0.03, 0.015, 0.05, 0.005, 0.02
-_DRAWN, _LINE_GAP, _STILL_THERE, _THICK, _OPEN = 0.35, 2, 0.6, 0.022, 0.55
+_DRAWN, _LINE_GAP, _STILL_THERE, _THICK, _OPEN, _LINES_SEEN = 0.35, 2, 0.6, 0.022, 0.55, 0.4
 OTHER = 255
 
 
@@ -48,6 +48,9 @@ def _outlined(mask: np.ndarray, lines: np.ndarray) -> np.ndarray:
     lines enclose for the most part: there a line was too faint to hold. A body that would lose much is drawn without outlines.
     """
     walls = lines > _DRAWN
+    around = grown(mask, 1) & ~mask
+    if (around & grown(walls, 1)).sum() < _LINES_SEEN * around.sum():
+        return mask  # dark lines on a dark ground are not seen
     reached = from_border(~grown(walls, _LINE_GAP)) & mask
     thick = max(3, round(_THICK * len(mask)))
     pieces, _ = labelled(reached)
