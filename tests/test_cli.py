@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 COMMANDS = (
-    "new", "add", "pictures", "caption", "mask", "plan", "train", "dress", "lookbook", "measure", "export", "import", "verify",
+    "new", "add", "pictures", "caption", "draft", "mask", "plan", "train", "dress", "lookbook", "measure", "export", "import", "verify",
     "profile", "consent",
     "vault", "doctor", "demo",
 )  # fmt: skip

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from dressform.layfigure.backgrounds import background
-from dressform.layfigure.doll import BACKGROUNDS, Doll, Scene
+from dressform.layfigure.doll import BACKGROUNDS, Doll, Garment, Identity, Scene
 from dressform.layfigure.render import render
 from dressform.layfigure.world import random_garment, random_identity
 
@@ -39,10 +40,20 @@ def sheet(seed: int, figure_px: int = 320) -> Made:
     who, worn = random_identity(rng), random_garment(rng) if rng.random() < 0.7 else None
     pose = rng.choice(_POSES)
     dolls = [Doll(who, worn, Scene(view, pose)) for view in VIEWS[count]]
-    touching = rng.random() < 0.4
+    return laid_out(rng, dolls, rng.random() < 0.4, figure_px)
+
+
+def turnaround(who: Identity, worn: Garment | None, seed: int, figure_px: int = 256) -> Made:
+    """One doll's front, side and back side by side, none touching another, with what is usually drawn around them."""
+    rng = random.Random(seed)
+    return laid_out(rng, [Doll(who, worn, Scene(view)) for view in VIEWS[3]], False, figure_px)
+
+
+def laid_out(rng: random.Random, dolls: Sequence[Doll], touching: bool, figure_px: int) -> Made:
+    """These dolls in a row; the rest is drawn from ``rng``."""
     drawn = [_rendered(doll, figure_px) for doll in dolls]
     widths = [d.shape[1] for d in drawn]
-    gaps = [_gap(rng, touching, figure_px) for _ in range(count - 1)]
+    gaps = [_gap(rng, touching, figure_px) for _ in dolls[1:]]
     margin_x, margin_y = rng.randint(figure_px // 10, figure_px // 3), rng.randint(figure_px // 8, figure_px // 4)
     width, height = 2 * margin_x + sum(widths) + sum(gaps), 2 * margin_y + figure_px
     ground = rng.choice(("paper", "paper", "gradient", "noise", "grid", "dots", "blobs", *BACKGROUNDS))
@@ -62,7 +73,7 @@ def sheet(seed: int, figure_px: int = 320) -> Made:
         window = pixels[top : top + h, left : left + w]
         pixels[top : top + h, left : left + w] = (drawn[i][..., :3] * share + window * (1 - share)).astype(np.uint8)
         owners[top : top + h, left : left + w][shape] = i + 1
-    return Made(pixels, owners, count, ground, touching)
+    return Made(pixels, owners, len(dolls), ground, touching)
 
 
 def single(seed: int, size: int = 320) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Does training with automatic masks keep the outfits apart as well as training with exact ones?
 
-    python -m benchmarks.pictures.masked_training_part [--small] [--json FILE]
+    python -m benchmarks.pictures --parts masked_training [--characters 1 --outfits 2 --probes 30] [--json FILE]
 
 The recipe of the house on neutral pictures, the same character, pictures, seeds and probes, with the renderer's masks and with
 the reader's. A training of four outfits takes tens of minutes on two cores.
@@ -12,6 +12,8 @@ from dataclasses import replace
 
 import torch
 
+from benchmarks.pictures.differences import apart
+from benchmarks.pictures.settings import Settings
 from benchmarks.separation import table
 from benchmarks.separation.arms import ARMS, Recipe
 from benchmarks.separation.cases import Case, Material, material
@@ -25,19 +27,22 @@ from dressform.workspace.training import recipes
 FINAL_SEED = 7700
 
 
-def run(small: bool) -> dict[str, Figure]:
-    """Burn-in and outfit fidelity with exact and with automatic masks."""
+PEOPLE = ("carmen", "fumi", "hana", "oda")
+
+
+def measure(settings: Settings) -> dict[str, Figure]:
+    """Burn-in and outfit fidelity with exact and with automatic masks, and how far the two lie apart."""
     base, reader = backbones.load("layfigure"), reading.load()
-    people = ("carmen",) if small else ("carmen", "fumi", "hana", "oda")
-    found: dict[str, list[Outcome]] = {"exact": [], "automatic": []}
-    for i, who in enumerate(people):
-        case = Case(who, 2 if small else 4, 6 if small else 12, FINAL_SEED + i)
-        config = Recipe(*recipes(8, case.seed, 20 if small else None))
+    found: dict[str, list[Outcome]] = {"automatic": [], "exact": []}
+    for i, who in enumerate(PEOPLE[: settings.characters]):
+        case = Case(who, settings.outfits, 6 if settings.small else 12, FINAL_SEED + i)
+        config = Recipe(*recipes(8, case.seed, settings.steps))
         exact = material(case)
         for name, given in (("exact", exact), ("automatic", automatic(exact, reader))):
-            found[name] += probe(base, reader, case, ARMS["ours, neutral"](base, given, config), 4 if small else 40)
+            found[name] += probe(base, reader, case, ARMS["ours, neutral"](base, given, config), settings.probes)
     figures = {name: table.figures(outcomes) for name, outcomes in found.items()}
-    return {f"masks_{name}_{what}": figures[name][what] for name in figures for what in ("burn_in", "outfit_fidelity")}
+    shown = {f"masks_{name}_{what}": figures[name][what] for name in figures for what in ("burn_in", "outfit_fidelity")}
+    return shown | {"burn_in_automatic_minus_exact": apart(shown["masks_automatic_burn_in"], shown["masks_exact_burn_in"])}
 
 
 def automatic(exact: Material, reader: reading.Reader) -> Material:
@@ -47,9 +52,3 @@ def automatic(exact: Material, reader: reading.Reader) -> Material:
         for name, shots in exact.outfits.items()
     }
     return replace(exact, outfits=worn)
-
-
-if __name__ == "__main__":
-    from benchmarks.pictures._alone import main
-
-    main(run)

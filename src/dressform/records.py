@@ -63,7 +63,11 @@ class Character:
 
 @dataclass(frozen=True)
 class Picture:
-    """One training picture in the store. ``outfit`` is None for a neutral picture."""
+    """One training picture in the store. ``outfit`` is None for a neutral picture.
+
+    ``generation`` is 0 for a picture that was given, 1 for one that a model drew which learned from given ones alone (or from
+    none), 2 for one of a model that learned from those too, and so on: how far a set may have drifted from what was given.
+    """
 
     id: str
     outfit: str | None
@@ -72,6 +76,7 @@ class Picture:
     height_px: int
     has_mask: bool
     source: str
+    generation: int = 0
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dressform.cli import (
     consent,
     demo,
     doctor,
+    draft,
     dress,
     export,
     import_,
@@ -55,7 +56,7 @@ for _command in (new, add, pictures, mask, plan, train, dress, lookbook, measure
     _name = _command.__name__.rsplit(".", 1)[1].rstrip("_")
     app.command(name=_name, help=_command.__doc__, no_args_is_help=_command.NEEDS_ARGUMENTS)(_command.command)
 
-for _group in (caption, profile, consent, vault):
+for _group in (caption, draft, profile, consent, vault):
     app.add_typer(_group.app, name=_group.__name__.rsplit(".", 1)[1], help=_group.__doc__)
 
 

@@ -73,12 +73,13 @@ def fix(character: Character) -> None:
 def read(
     character: Character,
     every: Annotated[bool, typer.Option("--all", help="Those that have a caption too.")] = False,
+    tagger: Annotated[Path | None, typer.Option(help="A booru tagger on this disk: its model.onnx, selected_tags.csv beside it.")] = None,
 ) -> None:
-    """Write captions as the reader sees the pictures, on the embedded world. Example: dressform caption read aoi"""
+    """Write captions as the reader (embedded world) or a tagger sees the pictures. Example: dressform caption read aoi"""
     from dressform.workspace import looking
 
     with opened(character) as workspace:
-        _told(looking.read(workspace, every), character)
+        _told(looking.read(workspace, every, tagger), character)
 
 
 @app.command()

@@ -5,6 +5,7 @@ Readable without colour; progress bars only on a terminal.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from dressform.records import Figure
 
 if TYPE_CHECKING:
     from dressform.consent.profile import Profile
+    from dressform.pictures.contact import Cell
     from dressform.pictures.lint import Finding
 
 _BOUNDARY = {"en": "her boundary", "ja": "彼女の境界線"}
@@ -62,6 +64,17 @@ def ask_secret(question: str) -> str:
     if not sys.stdin.isatty():
         raise Locked("your key is behind a passphrase and nobody can be asked here: give DRESSFORM_KEY_FILE or DRESSFORM_KEY_FD")
     return getpass.getpass(f"{question}: ")
+
+
+def ask(question: str, answers: str) -> str:
+    """One of the letters ``answers``, from the person at the terminal; the last of them where the input ends."""
+    while True:
+        _err.print(f"{question} ", end="", markup=False)
+        line = sys.stdin.readline()
+        if not line:
+            return answers[-1]
+        if (letter := line.strip().lower()[:1]) and letter in answers:
+            return letter
 
 
 def day(text: str | None) -> datetime | None:
@@ -109,6 +122,15 @@ def bar(what: str) -> Iterator[Bar]:
     )
     with Progress(*columns, console=_err, disable=not sys.stderr.isatty()) as progress:
         yield Bar(progress, progress.add_task(what, total=None, detail=""))
+
+
+def contact(cells: Sequence[Cell]) -> None:
+    """Small pictures side by side, drawn in the terminal alone."""
+    from dressform.pictures.contact import contact_sheet, in_the_terminal
+
+    width = shutil.get_terminal_size().columns
+    for line in in_the_terminal(contact_sheet(cells, 96, max(1, width // 24)), width):
+        sys.stdout.write(f"{line}\n")
 
 
 def figures(title: str, found: Mapping[str, Figure]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +13,7 @@ from dressform.cli.opening import opened
 from dressform.errors import BadInput, Refused
 
 if TYPE_CHECKING:
+    from dressform.pictures.contact import Cell
     from dressform.workspace.room import Shelf
 
 NEEDS_ARGUMENTS = True
@@ -65,14 +65,12 @@ def _counts(her: str, shelves: list[Shelf]) -> None:
         rows.append((shelf.outfit or "neutral", str(shelf.total), *counts, said))
     output.table(f"{her}: pictures by view", columns, rows)
     for shelf in shelves:
+        if shelf.drawn:
+            output.say(f"{shelf.outfit or 'neutral'}: {shelf.drawn} of {shelf.total} were drawn by the model")
         for lack in room.missing(shelf):
             output.say(f"{shelf.outfit or 'neutral'}: {lack}")
 
 
-def _draw(outfit: str | None, cells: list) -> None:
-    from dressform.pictures.contact import contact_sheet, in_the_terminal
-
-    width = shutil.get_terminal_size().columns
+def _draw(outfit: str | None, cells: list[Cell]) -> None:
     output.say(outfit or "neutral")
-    for line in in_the_terminal(contact_sheet(cells, 96, max(1, width // 24)), width):
-        sys.stdout.write(f"{line}\n")
+    output.contact(cells)

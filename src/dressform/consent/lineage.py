@@ -1,4 +1,4 @@
-"""What came from what: the ``use`` lines of a ledger, read backwards when consent for something is revoked."""
+"""What came from what: the ``use`` lines of a ledger, read when consent is revoked, and to see how far pictures are from given ones."""
 
 from __future__ import annotations
 
@@ -20,3 +20,20 @@ def descended(entries: Sequence[Entry], revoked: Collection[str]) -> frozenset[s
         if own or not found.isdisjoint(entry.body["inputs"]):
             found.update(entry.body["outputs"])
     return frozenset(found)
+
+
+def generation(entries: Sequence[Entry], made: Collection[str]) -> int:
+    """How many models in a row learned from what the one before drew, on the way to these hashes; 0 where all came from given pictures.
+
+    A line ``add`` that has inputs is one that took in what a model drew.
+    """
+    depth: dict[str, int] = {}
+    for entry in entries:
+        if entry.kind != "use":
+            continue
+        inputs = entry.body["inputs"]
+        drawn = int(entry.body["action"] == "add" and bool(inputs))
+        deepest = drawn + max((depth.get(one, 0) for one in inputs), default=0)
+        for one in entry.body["outputs"]:
+            depth[one] = max(depth.get(one, 0), deepest)
+    return max((depth.get(one, 0) for one in made), default=0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
-from dressform.layfigure.doll import Doll, Garment, Identity, Scene
+from dressform.layfigure.doll import IDENTITY_ATTRIBUTES, VOCABULARY, Doll, Garment, Identity, Scene
 
 NEUTRAL = "neutral layer"
 """The tag of a doll that wears nothing but her mannequin surface."""
@@ -22,6 +23,18 @@ def identity_tags(who: Identity) -> list[str]:
         f"{who.head} head",
         "no mark" if who.mark == "none" else f"{who.mark} mark",
     ]
+
+
+def identity_words(tags: Sequence[str]) -> dict[str, str]:
+    """What ``identity_tags`` said, read back: attribute -> word for each tag that is one of them; other tags say nothing."""
+    found: dict[str, str] = {}
+    for tag in tags:
+        *words, what = tag.lower().split() or [""]
+        names = {"hair": ("hair_style", "hair_colour")}.get(what, (what,))
+        if len(words) == len(names) and all(n in IDENTITY_ATTRIBUTES for n in names):
+            said = ["none" if what == "mark" and w == "no" else w for w in words]
+            found |= {n: w for n, w in zip(names, said, strict=True) if w in VOCABULARY[n]}
+    return found
 
 
 def garment_tag(worn: Garment | None) -> str:

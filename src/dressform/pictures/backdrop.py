@@ -12,7 +12,7 @@ from dressform.pictures.components import from_border, run_lengths
 
 _RING = 0.025
 _LEAST_TOLERANCE, _MOST_TOLERANCE = 16.0, 44.0
-_COMMON_SHARE, _LINE = 0.01, 70.0
+_COMMON_SHARE, _LINE, _FAINTEST = 0.01, 0.45, 16.0
 _THIN, _LONG, _TALL = 0.018, 0.28, 0.85
 
 
@@ -36,13 +36,13 @@ def drawn_on(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _like_ground(pixels: np.ndarray) -> np.ndarray:
-    ring, seen = _ring_px(pixels), pixels.astype(np.float32)
-    across = ground_colour(pixels)
-    top, bottom = (np.median(seen[part], axis=0) for part in (slice(0, ring), slice(-ring, None)))
-    along = _between(top, bottom, pixels.shape[0])
-    tolerance = _tolerance(seen, across, ring)
-    near = (_apart(seen, across) < tolerance) | (_apart(seen, along) < tolerance)
-    return near | _common(pixels, ring)
+    ring, seen = _ring_px(pixels), np.ascontiguousarray(pixels.transpose(2, 0, 1)).astype(np.int16)
+    left, right = (np.median(seen[..., part], axis=2) for part in (slice(0, ring), slice(-ring, None)))
+    top, bottom = (np.median(seen[:, part], axis=1) for part in (slice(0, ring), slice(-ring, None)))
+    across = _apart(seen, _planes_between(left, right, seen.shape[2]))
+    along = _apart(seen, _planes_between(top, bottom, seen.shape[1]).transpose(0, 2, 1))
+    tolerance = _tolerance(across, ring)
+    return (np.minimum(across, along) < tolerance) | _common(pixels, ring)
 
 
 def _common(pixels: np.ndarray, ring: int) -> np.ndarray:
@@ -67,15 +67,32 @@ def _spread(counts: np.ndarray) -> np.ndarray:
 
 
 def line_strength(pixels: np.ndarray) -> np.ndarray:
-    """How much darker each pixel is than the lightest within two pixels of it: float32 [h, w], 1 for a drawn line."""
-    grey = pixels.astype(np.float32).mean(axis=-1)
-    lightest = grey
-    for axis in (0, 1):
-        pad = [(2, 2) if a == axis else (0, 0) for a in (0, 1)]
-        wide = np.pad(lightest, pad, mode="edge")
-        windows = [np.take(wide, range(d, d + grey.shape[axis]), axis) for d in range(5)]
-        lightest = np.maximum.reduce(windows)
-    return np.clip((lightest - grey) / _LINE, 0, 1)
+    """How much darker each pixel is than what lies on both sides of it: float32 [h, w], 1 for a drawn line.
+
+    The black top-hat over three and more pixels (Meyer 1978), across and along, against how light the sides are: a brown line
+    on brown skin counts like a black one on white paper.
+    """
+    grey = (pixels.astype(np.uint16).sum(axis=-1, dtype=np.uint16) // 3).astype(np.uint8)
+    sides = np.maximum(*(_closed(grey, axis) for axis in (0, 1))).astype(np.float32)
+    return np.minimum((sides - grey) / np.maximum(_FAINTEST, _LINE * sides), 1)
+
+
+def _closed(grey: np.ndarray, axis: int) -> np.ndarray:
+    """The picture without dark lines of up to four pixels along one axis."""
+    return 255 - _lightest(255 - _lightest(grey, axis), axis)
+
+
+def _lightest(grey: np.ndarray, axis: int) -> np.ndarray:
+    """Each pixel's lightest neighbour within two pixels."""
+    wide = np.pad(grey, [(2, 2) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
+    pairs = np.maximum(_cut(wide, axis, 0, 1), _cut(wide, axis, 1, 0))
+    fours = np.maximum(_cut(pairs, axis, 0, 2), _cut(pairs, axis, 2, 0))
+    return np.maximum(_cut(fours, axis, 0, 1), _cut(wide, axis, 4, 0))
+
+
+def _cut(array: np.ndarray, axis: int, first: int, last: int) -> np.ndarray:
+    """The array without its first and last rows or columns."""
+    return array[first : array.shape[0] - last] if axis == 0 else array[:, first : array.shape[1] - last]
 
 
 def _lines(unlike: np.ndarray) -> np.ndarray:
@@ -86,14 +103,21 @@ def _lines(unlike: np.ndarray) -> np.ndarray:
     return (flat & (flat.mean(axis=1) > _LONG)[:, None]) | (upright & (upright.mean(axis=0) > _TALL)[None, :])
 
 
-def _tolerance(seen: np.ndarray, across: np.ndarray, ring: int) -> float:
+def _tolerance(across: np.ndarray, ring: int) -> float:
     """How far a pixel of the ground may be from it, by how rough the edge is."""
-    rough = np.concatenate([_apart(seen, across)[:, part].ravel() for part in (slice(0, ring), slice(-ring, None))])
+    rough = np.concatenate([across[:, part].ravel() for part in (slice(0, ring), slice(-ring, None))])
     return float(np.clip(3.0 * np.median(rough) + _LEAST_TOLERANCE, _LEAST_TOLERANCE, _MOST_TOLERANCE))
 
 
 def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.abs(a - b).max(axis=-1)
+    """The largest difference of the three planes [3, h, w], at each place."""
+    return np.abs(a - b).max(axis=0)
+
+
+def _planes_between(first: np.ndarray, last: np.ndarray, steps: int) -> np.ndarray:
+    """From one line of colours [3, n] to another: int16 [3, n, steps]."""
+    share = np.linspace(0, 1, steps, dtype=np.float32)
+    return np.rint(first[..., None] * (1 - share) + last[..., None] * share).astype(np.int16)
 
 
 def _between(first: np.ndarray, last: np.ndarray, steps: int) -> np.ndarray:

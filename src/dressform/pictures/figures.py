@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from dressform.pictures.components import Part, labelled, parts
+from dressform.pictures.components import Part, from_border, grown, labelled, parts
+from dressform.pictures.heads import heads
 
 _RECTANGLE, _THINNEST = 0.93, 0.07
 _LEAST_HEIGHT, _ALIKE, _GROUND = 0.3, 0.7, 0.15
 _NARROWEST, _VALLEY, _REACH, _LINE_SHARE, _HOLE = 0.07, 0.75, 0.14, 0.92, 0.1
 _SEAM, _SEAM_AT_HEAD, _HEAD_ROWS, _HEAD_ALIKE = 0.45, 0.13, 0.22, 0.4
 _TOP, _FOOT, _LEAST_AREA, _IN_ONE = 0.25, 0.14, 0.34, 0.85
-_NEAR, _TORN_SHARE, _STRAIGHT, _HEM = 0.03, 0.015, 0.05, 0.005
+_NEAR, _TORN_SHARE, _STRAIGHT, _HEM, _SIDEWAYS = 0.03, 0.015, 0.05, 0.005, 0.02
+_DRAWN, _LINE_GAP, _STILL_THERE, _THICK, _OPEN, _LINES_SEEN = 0.35, 2, 0.6, 0.022, 0.55, 0.4
 OTHER = 255
 
 
@@ -23,6 +27,7 @@ def figure_map(mask: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> np.nd
     ``mask`` and ``unlike`` (bool [h, w]) are those of ``backdrop.drawn_on``; ``lines`` (float [h, w], 0 to 1) says where a
     line is drawn: touching figures are parted along it.
     """
+    mask = _outlined(mask, lines)
     labels, count = labelled(_mended(mask))
     labels = np.where(mask, labels, 0)
     found = [p for p in parts(labels, count) if p.area >= 6]
@@ -34,6 +39,31 @@ def figure_map(mask: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> np.nd
         out[body] = number
     _take_in(out, labels, [p for p in found if p not in tall], len(bodies))
     return out
+
+
+def _outlined(mask: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """The mask without the clouds, suns and bubbles that figures stand before: where figures have outlines, those have none.
+
+    From the picture's edge everything is reached that no line closes off; gaps in a line are closed. What is thin stays, and what
+    lines enclose for the most part: there a line was too faint to hold. A body that would lose much is drawn without outlines.
+    """
+    walls = lines > _DRAWN
+    around = grown(mask, 1) & ~mask
+    if (around & grown(walls, 1)).sum() < _LINES_SEEN * around.sum():
+        return mask  # dark lines on a dark ground are not seen
+    reached = from_border(~grown(walls, _LINE_GAP)) & mask
+    thick = max(3, round(_THICK * len(mask)))
+    pieces, _ = labelled(reached)
+    outside = np.zeros_like(mask)
+    for number in np.unique(pieces[~grown(~reached, thick)]):
+        piece = grown(pieces == number, _LINE_GAP)
+        edge = grown(piece, 1) & ~piece
+        if number and (edge & grown(walls, 1)).sum() <= _OPEN * edge.sum():
+            outside |= piece & ~walls
+    labels, count = labelled(mask)
+    before = np.bincount(labels.ravel(), minlength=count + 1)
+    after = np.bincount(labels[~outside].ravel(), minlength=count + 1)
+    return mask & (~outside | (after < _STILL_THERE * before)[labels])
 
 
 def _mended(mask: np.ndarray) -> np.ndarray:
@@ -69,17 +99,27 @@ def _parted(body: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> list[np.
     inside = (body & unlike)[top:bottom, left:right]
     hole = (body & ~unlike)[top:bottom, left:right]
     price = inside * (1 - _LINE_SHARE * lines[top:bottom, left:right]) + _HOLE * hole
-    for at in _valleys(inside):
-        seam = _seam(price, at, round(_REACH * height))
-        if seam is None or not _is_thin(inside, seam):
+    solid = body[top:bottom, left:right]
+    for stretch in [*_valleys(inside), *_between_heads(inside, solid)]:
+        seam = _seam(price, stretch)
+        if seam is None or not (stretch.surely or _is_thin(inside, seam)):
             continue
         here = np.arange(inside.shape[1])[None, :] <= seam[:, None]
-        solid = body[top:bottom, left:right]
         if _both_whole(inside & here, inside & ~here) and _in_one(solid & here) and _in_one(solid & ~here):
             one_side = np.zeros_like(body)
             one_side[top:bottom, left:right] = here
             return [*_parted(body & one_side, unlike, lines), *_parted(body & ~one_side, unlike, lines)]
     return [body]
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Where a seam may run: near column ``at``, from ``low`` to ``high`` (exclusive); ``surely``: between two heads."""
+
+    at: int
+    low: int
+    high: int
+    surely: bool = False
 
 
 def _is_thin(inside: np.ndarray, seam: np.ndarray) -> bool:
@@ -89,12 +129,20 @@ def _is_thin(inside: np.ndarray, seam: np.ndarray) -> bool:
     return bool(crossed.sum() <= _SEAM * height and crossed[: round(_HEAD_ROWS * height)].sum() <= _SEAM_AT_HEAD * height)
 
 
-def _valleys(inside: np.ndarray) -> list[int]:
-    """Columns where little is drawn, the emptiest first."""
-    height, width = inside.shape
-    window = max(3, round(0.03 * height)) | 1
-    profile = np.convolve(inside.sum(axis=0), np.ones(window) / window, mode="same")
-    margin = round(_NARROWEST * height)
+def _between_heads(inside: np.ndarray, solid: np.ndarray) -> list[_Stretch]:
+    """From each head to the next, around the emptiest column between them."""
+    profile, found = _profile(inside), []
+    for left, right in pairwise(heads(solid)):
+        quarter = (right - left) // 4
+        middle = left + quarter + int(profile[left + quarter : right - quarter + 1].argmin())
+        found.append(_Stretch(middle, left, right, True))
+    return sorted(found, key=lambda s: profile[s.at])
+
+
+def _valleys(inside: np.ndarray) -> list[_Stretch]:
+    """Around columns where little is drawn, the emptiest first."""
+    (height, width), profile = inside.shape, _profile(inside)
+    window, margin, reach = _window_px(height), round(_NARROWEST * height), round(_REACH * height)
     low = [
         x
         for x in range(margin, width - margin)
@@ -104,43 +152,53 @@ def _valleys(inside: np.ndarray) -> list[int]:
     for x in sorted(low, key=lambda x: profile[x]):
         if all(abs(x - k) > window for k in kept):
             kept.append(x)
-    return kept
+    return [_Stretch(x, max(0, x - reach), min(width, x + reach + 1)) for x in kept]
 
 
-def _seam(price: np.ndarray, at: int, reach: int) -> np.ndarray | None:
-    """The path from top to bottom near column ``at`` that costs the least: int [h], columns.
+def _profile(inside: np.ndarray) -> np.ndarray:
+    """How much is drawn in each column, smoothed over its neighbours: float [w]."""
+    window = _window_px(len(inside))
+    return np.convolve(inside.sum(axis=0), np.ones(window) / window, mode="same")
 
-    By dynamic programming; it moves at most two columns from one row to the next.
+
+def _window_px(height: int) -> int:
+    return max(3, round(0.03 * height)) | 1
+
+
+def _seam(price: np.ndarray, stretch: _Stretch) -> np.ndarray | None:
+    """The path from top to bottom along the stretch that costs the least: int [h], columns.
+
+    By dynamic programming, row by row; within a row it may walk to either side.
     """
-    low, high = max(0, at - reach), min(price.shape[1], at + reach + 1)
+    low, high = stretch.low, stretch.high
     if high - low < 3:
         return None
-    far = np.abs(np.arange(low, high) - at) / max(1, reach)
+    far = np.abs(np.arange(low, high) - stretch.at) / max(1, round(_REACH * len(price)))
     cost = price[:, low:high] + _STRAIGHT * far
-    total, steps = cost[0].copy(), np.zeros(cost.shape, np.int8)
-    moves = (0, -1, 1, -2, 2)
-    for row in range(1, len(cost)):
-        choices = np.stack([_moved(total, m) + 0.02 * abs(m) for m in moves])
-        best = choices.argmin(axis=0)
-        steps[row] = np.take(moves, best)
-        total = np.take_along_axis(choices, best[None], axis=0)[0] + cost[row]
+    total, came = np.zeros(high - low), np.empty(cost.shape, np.intp)
+    for row, here in enumerate(cost):
+        total, came[row] = _along(total + here, here + _SIDEWAYS)
     path = np.empty(len(cost), np.intp)
-    path[-1] = int(total.argmin())
+    path[-1] = came[-1][int(total.argmin())]
     for row in range(len(cost) - 1, 0, -1):
-        path[row - 1] = path[row] - steps[row, path[row]]
+        path[row - 1] = came[row - 1][path[row]]
     return path + low
 
 
-def _moved(total: np.ndarray, by: int) -> np.ndarray:
-    """What it costs to come from ``by`` columns to the left."""
-    if by == 0:
-        return total
-    out = np.full_like(total, np.inf)
-    if by > 0:
-        out[by:] = total[:-by]
-    else:
-        out[:by] = total[-by:]
-    return out
+def _along(total: np.ndarray, price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What each column of a row costs where the path may also walk along the row, and the column where it comes into the row."""
+    columns = np.arange(len(total))
+    best, came = total, columns
+    for turn in (slice(None), slice(None, None, -1)):
+        walked = np.cumsum(price[turn])
+        reached = total[turn] - walked
+        least = np.minimum.accumulate(reached)
+        first = np.maximum.accumulate(np.where(reached <= least, columns, 0))
+        cost = (least + walked)[turn]
+        from_ = columns[turn][first][turn]
+        came = np.where(cost < best, from_, came)
+        best = np.minimum(cost, best)
+    return best, came
 
 
 def _both_whole(*halves: np.ndarray) -> bool:

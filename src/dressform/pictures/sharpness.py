@@ -20,7 +20,9 @@ def sharpness(pixels: np.ndarray, side: int) -> float:
     grey = np.asarray(image, dtype=np.float32)
     if min(grey.shape) < 3:
         return 1.0
-    bend = np.abs(4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:])
+    by = 2 if min(grey.shape) >= 258 else 1  # one place in four tells as much of a large picture
+    middle = (slice(1, -1, by), slice(1, -1, by))
+    bend = np.abs(4 * grey[middle] - grey[:-2:by, middle[1]] - grey[2::by, middle[1]] - grey[middle[0], :-2:by] - grey[middle[0], 2::by])
     low, high = np.percentile(grey[::4, ::4] if min(grey.shape) >= 256 else grey, (0.5, 99.5))
     contrast = float(high - low)
-    return float(np.percentile(bend[::2, ::2] if min(bend.shape) >= 256 else bend, _STRONGEST)) / contrast if contrast >= 8 else 1.0
+    return float(np.percentile(bend, _STRONGEST)) / contrast if contrast >= 8 else 1.0

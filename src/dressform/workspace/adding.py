@@ -63,7 +63,7 @@ def add(
     finally:  # what is sealed is recorded, also where the rest was interrupted
         if taking.sealed:
             workspace.record(grant, (), taking.sealed)
-            _make_known(workspace, outfit)
+            make_known(workspace, outfit)
     return IntakeReport(tuple(taking.notes))
 
 
@@ -199,7 +199,8 @@ def _in_turn(look: Callable[[Item], _Looked], items: Iterable[Item]) -> Iterator
 
 
 # what is known of her -------------------------------------------------------------------------------
-def _make_known(workspace: Workspace, outfit: str | None) -> None:
+def make_known(workspace: Workspace, outfit: str | None) -> None:
+    """An outfit (None: nothing to do) that has pictures now belongs to her, with a trigger word of its own."""
     her = workspace.character
     if outfit is not None and her.outfit(outfit) is None:
         workspace.character = replace(her, outfits=(*her.outfits, Outfit(outfit, f"{her.trigger}_{outfit}")))

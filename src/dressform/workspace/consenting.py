@@ -83,7 +83,7 @@ def shred(workspace: Workspace, now: datetime | None = None) -> int:
     if not over:
         return 0
     gone = lineage.descended(entries, over)
-    names = [*_named_pictures(workspace, over), *_adapters_among(workspace, gone), *_working_files(workspace)]
+    names = [*_named_pictures(workspace, over, gone), *_adapters_among(workspace, gone), *_working_files(workspace)]
     for name in names:
         workspace.store.delete(name)
     if names:
@@ -150,11 +150,12 @@ def _asset(workspace: Workspace, word: str) -> str:
     return outfit_asset(name)
 
 
-def _named_pictures(workspace: Workspace, over: set[str]) -> list[str]:
+def _named_pictures(workspace: Workspace, over: set[str], gone: frozenset[str]) -> list[str]:
+    """Everything of the pictures of these assets, and of those that a model drew from them."""
     everything = EVERYTHING in over
     rows = workspace.pictures(every=True)
     ids = {p.id for p in rows if everything or (NEUTRAL if p.outfit is None else outfit_asset(p.outfit)) in over}
-    return [name for name in workspace.store.list("pictures/") if name.split("/")[1].split(".")[0] in ids]
+    return [name for name in workspace.store.list("pictures/") if name.split("/")[1].split(".")[0] in ids | gone]
 
 
 def _adapters_among(workspace: Workspace, gone: frozenset[str]) -> list[str]:
@@ -164,4 +165,4 @@ def _adapters_among(workspace: Workspace, gone: frozenset[str]) -> list[str]:
 
 
 def _working_files(workspace: Workspace) -> list[str]:
-    return [name for place in ("checkpoints/", "previews/", "cache/") for name in workspace.store.list(place)]
+    return [name for place in ("checkpoints/", "previews/", "cache/", "drafts/") for name in workspace.store.list(place)]

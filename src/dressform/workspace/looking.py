@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from dressform.backbones.embedded import EMBEDDED
+from dressform.consent.refusals import refuse_young
 from dressform.errors import NotReady
 from dressform.layfigure.captions import NEUTRAL, garment_tag, scene_tags
 from dressform.layfigure.doll import Garment, Scene
 from dressform.measure import reader as reading
 from dressform.pictures import duplicates, intake, tags
+from dressform.pictures import tagger as taggers
 from dressform.pictures.lint import Finding, Seen, Words, lint
 from dressform.records import Picture
 from dressform.workspace import captioning
 from dressform.workspace.describing import read_pictures
+from dressform.workspace.room import UNNAMED, view_of
 from dressform.workspace.workspace import Workspace, asset_of
 
 
@@ -57,21 +62,35 @@ def near_duplicates(workspace: Workspace, pictures: Sequence[Picture]) -> list[t
     return found
 
 
-def read(workspace: Workspace, every: bool) -> list[captioning.Change]:
-    """Write captions as the reader sees the pictures: where there is none, or, with ``every``, for all of them.
+def read(workspace: Workspace, every: bool, tagger: Path | None = None) -> list[captioning.Change]:
+    """Write captions as the reader, or a tagger's ONNX file, sees the pictures: where there is none, or, with ``every``, for all.
 
-    View, pose and background; "neutral layer" for neutral pictures. Raises NotReady on other base models than the embedded one.
+    View, pose and background; and for neutral pictures what the neutral layer is. Raises NotReady without a tagger on other base
+    models than the embedded one, and Refused for a picture that a tagger finds someone under age in.
     """
-    if workspace.character.base_model != EMBEDDED:
-        raise NotReady("the reader reads pictures of the embedded lay-figure world alone; write captions with dressform caption edit")
+    if tagger is None and workspace.character.base_model != EMBEDDED:
+        raise NotReady("the reader reads the embedded lay-figure world alone; give a tagger with --tagger model.onnx, or caption edit")
     pictures = [p for p in workspace.pictures(every=True) if every or not tags.tags(p.caption)]
     workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in pictures}))
+    if tagger is not None:
+        look = taggers.load(tagger)
+        return captioning.write(workspace, {p: _tagged(p, look(_pixels(workspace, p))) for p in pictures}, "read")
     found = read_pictures(workspace, reading.load(), pictures)
     return captioning.write(workspace, {p: _caption(p, r) for p, r in zip(pictures, found, strict=True)}, "read")
 
 
+def _tagged(picture: Picture, found: Sequence[str]) -> str:
+    """Of a tagger's tags those that a caption names; a garment only where no outfit's word means it. Raises Refused."""
+    refuse_young(", ".join(found))
+    named = ("view", "pose", "background", *(["garment"] if picture.outfit is None else []))
+    return tags.joined([t for t in found if tags.kind(t) in named])
+
+
 def _caption(picture: Picture, seen: reading.Reading) -> str:
-    return tags.joined([*([NEUTRAL] if picture.outfit is None else []), *scene_tags(_scene(seen))])
+    """What is read; but a view that the caption names already, as the figures of a sheet do, is known better than read."""
+    named, scene = view_of(picture.caption), _scene(seen)
+    scene = scene if named == UNNAMED else replace(scene, view=named)
+    return tags.joined([*([NEUTRAL] if picture.outfit is None else []), *scene_tags(scene)])
 
 
 def _scene(seen: reading.Reading) -> Scene:

@@ -44,6 +44,8 @@ class Shelf:
     outfit: str | None
     counts: Mapping[tuple[str, str], int]
     uncaptioned: int
+    drawn: int = 0
+    """How many of them a model drew (``dressform draft``)."""
 
     @property
     def total(self) -> int:
@@ -64,7 +66,7 @@ def shelves(workspace: Workspace) -> list[Shelf]:
         if not of_it or not _permitted(workspace, outfit):
             continue
         counts = Counter((view_of(p.caption), pose_of(p.caption)) for p in of_it)
-        found.append(Shelf(outfit, counts, sum(not p.caption for p in of_it)))
+        found.append(Shelf(outfit, counts, sum(not p.caption for p in of_it), sum(p.generation > 0 for p in of_it)))
     if not found:
         raise NotReady("no pictures yet: add some with dressform add FOLDER --neutral or --outfit NAME")
     return found
@@ -99,6 +101,12 @@ def pose_of(caption: str) -> str:
     return named[0] if named else UNNAMED
 
 
+def background_of(caption: str) -> str:
+    """The background that a caption names: "park" for "park background"."""
+    named = [t for tag in caption.split(",") if (t := " ".join(tag.lower().split())).endswith(" background")]
+    return named[0].removesuffix(" background") if named else UNNAMED
+
+
 def cells(workspace: Workspace, outfit: str | None) -> list[Cell]:
     """Small copies of the neutral pictures or an outfit's, in the order of their views. Raises Refused, or NotReady where none are."""
     workspace.gate.need("add", asset_of(outfit))
@@ -116,16 +124,24 @@ def write_contact(workspace: Workspace, outfits: Sequence[str], folder: Path) ->
     names = [workspace.outfit(name).name for name in outfits]
     if not names:
         raise Refused("only neutral pictures are here, and they never leave the vault but in an encrypted backup")
-    if folder.resolve().is_relative_to(workspace.root.resolve()):
-        raise BadInput(f"{folder}: lies in her own folder; name another one, which you can delete")
     shown = {name: cells(workspace, name) for name in names}
     files = {folder / f"{workspace.character.name}-{name}.png": intake.png(contact_sheet(of_it)) for name, of_it in shown.items()}
     files[folder / f"{workspace.character.name}-pictures.html"] = _page(workspace, shown).encode()
+    return write_unsealed(workspace, folder, files, f"contact sheets of {', '.join(names)}")
+
+
+def write_unsealed(workspace: Workspace, folder: Path, files: Mapping[Path, bytes], what: str) -> list[Path]:
+    """Write dressed pictures into a folder for their owner to look at: recorded first, and readable by her alone.
+
+    Raises BadInput where the folder is the character's own, or a file is there already.
+    """
+    if folder.resolve().is_relative_to(workspace.root.resolve()):
+        raise BadInput(f"{folder}: lies in her own folder; name another one, which you can delete")
     if there := [file for file in files if file.exists()]:
         raise BadInput(f"{there[0]}: is there already; move it away, or name another folder with --to")
     workspace.gate.ledger.append(
         workspace.signing_key, "attest", datetime.now(UTC),
-        statement=f"wrote contact sheets of {', '.join(names)} outside the vault, for the owner to look at",
+        statement=f"wrote {what} outside the vault, for the owner to look at",
         evidence=[sha256(data).hexdigest() for data in files.values()],
     )  # fmt: skip
     keep_head(workspace.store, workspace.gate.ledger)

@@ -73,10 +73,11 @@ class Workspace:
 
     # pictures ---------------------------------------------------------------------------------------
     def pictures(self, outfit: str | None = None, every: bool = False) -> list[Picture]:
-        """Neutral pictures, those of one outfit, or every one."""
+        """Neutral pictures, those of one outfit, or every one; none that a model drew from what was revoked since."""
         rows = [json.loads(self.store.read(name)) for name in self.store.list("pictures/") if name.endswith(".json")]
-        found = [Picture(**row) for row in rows]
-        return [p for p in found if every or p.outfit == outfit]
+        found = [p for p in (Picture(**row) for row in rows) if every or p.outfit == outfit]
+        gone = self.quarantined() if any(p.generation for p in found) else frozenset[str]()
+        return [p for p in found if not p.generation or p.id not in gone]
 
     def add(
         self, given: Sequence[Path], outfit: str | None, on_file: Callable[[int, int], None] = lambda _done, _all: None

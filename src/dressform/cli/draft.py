@@ -1,0 +1,178 @@
+"""Pictures that the model proposes and you decide on, to fill a set. Example: dressform draft propose aoi --neutral"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dressform.cli import output
+from dressform.cli.opening import opened
+from dressform.errors import BadInput
+
+if TYPE_CHECKING:
+    from dressform.workspace.drafting import Candidate, Proposed
+    from dressform.workspace.workspace import Workspace
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+Character = Annotated[Path, typer.Argument(help="Her folder.")]
+Numbers = Annotated[list[str] | None, typer.Argument(help="Which candidates: 3 5-9. All of them with 'all'.")]
+Steps = Annotated[int, typer.Option(help="Sampling steps.")]
+
+
+@app.command()
+def propose(
+    character: Character,
+    outfit: Annotated[str | None, typer.Option(help="The outfit that the pictures should show.")] = None,
+    neutral: Annotated[bool, typer.Option("--neutral", help="The pictures should show the neutral layer.")] = False,
+    want: Annotated[int, typer.Option(help="How many pictures the set should have, with those that are there.")] = 24,
+    by: Annotated[
+        str, typer.Option(help="adapter (trained), words (a description alone), or auto (the adapter, where there is one).")
+    ] = "auto",
+    wear: Annotated[str, typer.Option(help='What an outfit that is not trained looks like, such as "green coat".')] = "",
+    text: Annotated[str, typer.Option(help="What else the pictures should show.")] = "",
+    tries: Annotated[int, typer.Option(help="Pictures drawn of each scene; the best is proposed.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the pictures.")] = 0,
+    steps: Steps = 20,
+) -> None:
+    """Draw candidates for the views, poses and backgrounds that a set lacks. Example: dressform draft propose aoi --outfit dress"""
+    if neutral == (outfit is not None):
+        raise BadInput("say what the pictures should show: either --neutral or --outfit NAME")
+    from dressform.dress.sampler import SampleConfig
+    from dressform.workspace import drafting
+
+    asked = drafting.Asked(outfit, want, drafting.way_of(by), wear, text, tries, seed)
+    with opened(character) as workspace, output.bar("drawing") as bar:
+        _told(drafting.propose(workspace, asked, SampleConfig(steps), bar), character)
+
+
+@app.command()
+def show(
+    character: Character,
+    numbers: Numbers = None,
+    pictures: Annotated[bool, typer.Option("--show", help="Draw them small in this terminal; nothing is written.")] = False,
+    to: Annotated[Path | None, typer.Option(help="Write dressed candidates and a contact sheet into this folder, unsealed.")] = None,
+) -> None:
+    """The candidates that wait, the best first. Example: dressform draft show aoi --show"""
+    if pictures and not sys.stdout.isatty():
+        raise BadInput("--show draws in a terminal, and there is none here")
+    with opened(character) as workspace:
+        from dressform.workspace import drafting
+
+        chosen = drafting.picked(workspace, _numbers(numbers))
+        _table(chosen)
+        if pictures:
+            output.contact(drafting.cells(workspace, chosen))
+        if to is not None:
+            dressed = [c for c in chosen if c.asked.outfit is not None]
+            written = drafting.write_candidates(workspace, dressed, to)
+            output.note("what follows is not sealed any more: whoever can read these files sees them. Delete them when you are done")
+            for file in written:
+                output.say(str(file))
+
+
+@app.command()
+def review(character: Character, steps: Steps = 20) -> None:
+    """Look at each candidate in this terminal and decide. Example: dressform draft review aoi"""
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        raise BadInput("review asks at a terminal, and there is none here; use draft show, approve, reject and redraw")
+    with opened(character) as workspace:
+        from dressform.workspace import drafting
+
+        joined = sum(_decided(workspace, candidate, steps) for candidate in drafting.picked(workspace, ()))
+    output.say(f"{joined} joined")
+
+
+@app.command()
+def approve(character: Character, numbers: Numbers = None) -> None:
+    """Let candidates join their set; add --undo takes them back. Example: dressform draft approve aoi 1 3-9"""
+    from dressform.workspace import drafting
+
+    with opened(character) as workspace:
+        chosen = drafting.picked(workspace, _some(numbers))
+        output.say(f"{drafting.approve(workspace, chosen)} joined, marked as drawn by the model")
+    if any(c.asked.outfit is not None for c in chosen):
+        output.hint(f"dressform mask {character} finds the garment in them")
+    output.hint(f"dressform pictures {character}")
+
+
+@app.command()
+def reject(character: Character, numbers: Numbers = None) -> None:
+    """Throw candidates away. Example: dressform draft reject aoi 2 4"""
+    from dressform.workspace import drafting
+
+    with opened(character) as workspace:
+        output.say(f"threw {drafting.reject(workspace, drafting.picked(workspace, _some(numbers)))} away")
+
+
+@app.command()
+def redraw(character: Character, numbers: Numbers = None, steps: Steps = 20) -> None:
+    """Draw the same scenes anew. Example: dressform draft redraw aoi 2"""
+    from dressform.dress.sampler import SampleConfig
+    from dressform.workspace import drafting
+
+    with opened(character) as workspace, output.bar("drawing") as bar:
+        chosen = drafting.picked(workspace, _some(numbers))
+        _told(drafting.redraw(workspace, chosen, SampleConfig(steps), bar), character)
+
+
+def _decided(workspace: Workspace, candidate: Candidate, steps: int) -> int:
+    """Show a candidate until it is decided on; 1 where it joined. "l" and an end of the input leave it for later."""
+    from dressform.dress.sampler import SampleConfig
+    from dressform.workspace import drafting
+
+    while True:
+        _table([candidate])
+        output.contact(drafting.cells(workspace, [candidate]))
+        answer = output.ask("[a]pprove, [r]eject, re[d]raw, [l]ater?", "ardl")
+        if answer == "a":
+            return drafting.approve(workspace, [candidate])
+        if answer == "r":
+            drafting.reject(workspace, [candidate])
+        if answer != "d":
+            return 0
+        candidate = next(iter(drafting.redraw(workspace, [candidate], SampleConfig(steps)).candidates), candidate)
+
+
+def _numbers(given: Sequence[str] | None) -> list[int]:
+    """ "3", "5-9" and "all" as numbers; none of them means all. Raises BadInput."""
+    found: list[int] = []
+    for part in given or ():
+        first, dash, last = part.partition("-")
+        if part == "all":
+            return []
+        if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) - int(first) not in range(1000):
+            raise BadInput(f"candidates {part[:40]!r}: give numbers such as 3 or 5-9, or all")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def _some(given: Sequence[str] | None) -> list[int]:
+    """The same, where nothing said is not all: what is decided on has to be named."""
+    if not given:
+        raise BadInput("say which candidates: their numbers, such as 3 5-9, or all")
+    return _numbers(given)
+
+
+def _told(made: Proposed, character: Path) -> None:
+    for view, pose, background in made.left:
+        output.note(f"left out  {view} view, {pose}, {background} background: every try came out undressed")
+    _table(made.candidates)
+    output.note(f"{len(made.candidates)} candidates wait, sealed; none belongs to the set before you approve it")
+    output.hint(f"dressform draft review {character}, or dressform draft show {character} --show")
+
+
+def _table(candidates: Sequence[Candidate]) -> None:
+    rows = [
+        (
+            str(c.number), c.asked.outfit or "neutral", ", ".join(c.scene),
+            "not read" if c.judged.fidelity is None else f"{c.judged.fidelity:.0%}", f"{c.judged.sharpness:.2f}",
+            f"{c.judged.novelty:.2f}", "; ".join(c.judged.wrong),
+        )
+        for c in candidates
+    ]  # fmt: skip
+    output.table("candidates", ("", "set", "scene", "as asked", "sharp", "new", "not as asked"), rows)

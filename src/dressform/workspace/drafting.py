@@ -1,0 +1,362 @@
+"""The actions of ``draft``: the model proposes pictures that a set lacks, a person decides on each, and only approved ones join it.
+
+Candidates lie sealed in the store under ``drafts/`` until they are decided on. What is approved is marked with its generation
+and has a line in the ledger that says what drew it, so that a set never drifts unseen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+
+from dressform.adapters.stack import AdapterStack
+from dressform.backbones.embedded import EMBEDDED
+from dressform.consent import lineage
+from dressform.consent.gate import Grant
+from dressform.consent.refusals import refuse_undressed, refuse_young
+from dressform.consent.scopes import Scope
+from dressform.dress.garments import covering
+from dressform.dress.sampler import Row, SampleConfig, draw
+from dressform.errors import BadInput, NotReady, Refused, UnknownName
+from dressform.layfigure.captions import NEUTRAL, garment_tag, identity_tags, identity_words
+from dressform.layfigure.doll import BACKGROUNDS, GARMENT_ATTRIBUTES, IDENTITY_ATTRIBUTES, POSES, VIEWS, Garment, Identity
+from dressform.pictures import intake, tags
+from dressform.pictures.contact import Cell, contact_sheet
+from dressform.pictures.wanted import Seen, lacking
+from dressform.records import Picture, checked_name
+from dressform.train.draws import seed_of
+from dressform.workspace import adding, judging, room
+from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
+from dressform.workspace.judging import Judge, Judged
+from dressform.workspace.workspace import Workspace, asset_of
+
+By = Literal["auto", "adapter", "words"]
+_PLACE = "drafts/"
+_ELSEWHERE = (("standing", "sitting", "walking", "arms up", "hands on hips"), ("white", "grey", "park"))
+"""Poses and backgrounds that are asked for on other base models than the embedded one."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to propose: pictures of the neutral layer (None) or an outfit, until the set has ``want`` of them.
+
+    ``by`` says what draws them: her identity "adapter" (and the outfit's, where it is trained), or the base model alone, by
+    "words" for her; "auto" takes the adapter where there is one. ``wear`` names the garment of an outfit that is not trained.
+    Each scene is drawn ``tries`` times, and the best one proposed.
+    """
+
+    outfit: str | None = None
+    want: int = 24
+    by: By = "auto"
+    wear: str = ""
+    text: str = ""
+    tries: int = 3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One proposed picture that waits for a person. ``drew`` are the hashes of what drew it, ``turn`` counts its redraws."""
+
+    number: int
+    id: str
+    asked: Asked
+    scene: Seen
+    turn: int
+    judged: Judged
+    generation: int
+    drew: tuple[str, ...]
+
+    @property
+    def caption(self) -> str:
+        """What it will be captioned with: how she is seen, never who she is."""
+        view, pose, background = self.scene
+        return ", ".join([*([NEUTRAL] if self.asked.outfit is None else []), f"{view} view", pose, f"{background} background"])
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """The candidates of one call, the best first, and the scenes for which every try came out undressed."""
+
+    candidates: tuple[Candidate, ...]
+    left: tuple[Seen, ...] = ()
+
+
+def way_of(word: str) -> By:
+    """The word as what draws the candidates. Raises BadInput."""
+    if word not in get_args(By):
+        raise BadInput(f"way {word!r}: use {', '.join(get_args(By))}")
+    return word  # type: ignore[return-value]
+
+
+def propose(
+    workspace: Workspace, asked: Asked, config: SampleConfig, on_pictures: OnPictures = lambda _done, _all: None
+) -> Proposed:  # fmt: skip
+    """Draw candidates for the views, poses and backgrounds that the set lacks, and keep them sealed.
+
+    Raises Refused without consent (to add such pictures, and to draw them) or for words that ask for less than dressed,
+    NotReady where nothing says who she is or what she wears, and BadInput where the set has as many pictures already.
+    """
+    grant = _agreed(workspace, asked)
+    pending = [c for c in waiting(workspace) if c.asked.outfit == asked.outfit]
+    have = [_scene_of(p.caption) for p in workspace.pictures(asked.outfit)] + [c.scene for c in pending]
+    if asked.want <= len(have):
+        beside = f" and {len(pending)} that wait" if pending else ""
+        raise BadInput(f"there are {len(have) - len(pending)} pictures{beside} already; ask for more with --want {len(have) + 8}")
+    poses, backgrounds = (POSES, BACKGROUNDS) if _embedded(workspace) else _ELSEWHERE
+    scenes = lacking(have, (VIEWS, poses, backgrounds), asked.want - len(have))
+    first = max((c.number for c in waiting(workspace)), default=0) + 1
+    found, left = _best(workspace, grant, asked, [(scene, 0) for scene in scenes], config, on_pictures)
+    ranked = sorted(found, key=lambda one: one[0].judged.rank, reverse=True)
+    kept = [(replace(c, number=first + i), pixels) for i, (c, pixels) in enumerate(ranked)]
+    _keep(workspace, grant, kept)
+    return Proposed(tuple(c for c, _ in kept), tuple(left))
+
+
+def waiting(workspace: Workspace) -> list[Candidate]:
+    """Every candidate that is not decided on, by number; none that comes from what was revoked since."""
+    rows = [json.loads(workspace.store.read(name)) for name in workspace.store.list(_PLACE) if name.endswith(".json")]
+    found = [_from_row(row) for row in rows]
+    gone = workspace.quarantined() if found else frozenset[str]()
+    return [c for c in found if c.id not in gone]
+
+
+def picked(workspace: Workspace, numbers: Sequence[int]) -> list[Candidate]:
+    """The candidates of these numbers, or all that wait where none is given. Raises UnknownName, or NotReady where none waits."""
+    known = {c.number: c for c in waiting(workspace)}
+    if not known:
+        raise NotReady("no candidate waits: draw some with dressform draft propose")
+    for number in numbers:
+        if number not in known:
+            raise UnknownName("candidate", str(number), map(str, known))
+    return [known[n] for n in dict.fromkeys(numbers)] if numbers else list(known.values())
+
+
+def picture(workspace: Workspace, candidate: Candidate) -> np.ndarray:
+    """A candidate's pixels, uint8 [h, w, 3]. Raises Refused without consent to keep such pictures."""
+    workspace.gate.need("add", asset_of(candidate.asked.outfit))
+    return intake.from_png(workspace.store.read(f"{_name(candidate)}.png"))
+
+
+def cells(workspace: Workspace, candidates: Sequence[Candidate]) -> list[Cell]:
+    """The candidates as cells of a contact sheet, each with its number."""
+    return [Cell(picture(workspace, c), f"{c.number} {c.scene[0]}, {c.scene[1]}") for c in candidates]
+
+
+def approve(workspace: Workspace, candidates: Sequence[Candidate]) -> int:
+    """Let candidates join the set, marked as drawn; ``add --undo`` takes them back. How many joined. Raises Refused without consent."""
+    for outfit in dict.fromkeys(c.asked.outfit for c in candidates):
+        _join(workspace, outfit, [c for c in candidates if c.asked.outfit == outfit])
+    return len(candidates)
+
+
+def reject(workspace: Workspace, candidates: Sequence[Candidate]) -> int:
+    """Forget candidates; how many."""
+    workspace.store.delete_all([name for c in candidates for name in (f"{_name(c)}.json", f"{_name(c)}.png")])
+    return len(candidates)
+
+
+def redraw(
+    workspace: Workspace, candidates: Sequence[Candidate], config: SampleConfig, on_pictures: OnPictures = lambda _done, _all: None
+) -> Proposed:
+    """Draw the same scenes anew, each in its candidate's place. Raises as ``propose`` does."""
+    made: list[Candidate] = []
+    left: list[Seen] = []
+    for asked in dict.fromkeys(c.asked for c in candidates):
+        own = [c for c in candidates if c.asked == asked]
+        grant = _agreed(workspace, asked)
+        found, failed = _best(workspace, grant, asked, [(c.scene, c.turn + 1) for c in own], config, on_pictures)
+        numbers = {c.scene: c.number for c in own}
+        kept = [(replace(c, number=numbers[c.scene]), pixels) for c, pixels in found]
+        _keep(workspace, grant, kept)
+        made += [c for c, _ in kept]
+        left += failed
+    return Proposed(tuple(made), tuple(left))
+
+
+def write_candidates(workspace: Workspace, candidates: Sequence[Candidate], folder: Path) -> list[Path]:
+    """Write dressed candidates and a contact sheet of them into a folder, unsealed, for their owner to look at; recorded first.
+
+    Raises Refused for neutral ones, which never leave the vault, and BadInput as ``room.write_unsealed`` does.
+    """
+    if not candidates or any(c.asked.outfit is None for c in candidates):
+        raise Refused("neutral candidates never leave the vault: look at them with dressform draft show --show, or draft review")
+    her = workspace.character.name
+    shown = cells(workspace, candidates)
+    files = {folder / f"{her}-candidate-{c.number:04}.png": intake.png(cell.pixels) for c, cell in zip(candidates, shown, strict=True)}
+    files[folder / f"{her}-candidates.png"] = intake.png(contact_sheet(shown))
+    return room.write_unsealed(workspace, folder, files, f"{len(shown)} candidates")
+
+
+# what is agreed, and said ---------------------------------------------------------------------------
+def _agreed(workspace: Workspace, asked: Asked) -> Grant[Scope]:
+    """Consent to draw such pictures, and to keep them where they are approved. Neutral ones are drawn as measuring draws them.
+
+    Raises Refused, also for neutral pictures on other base models: nothing there tells whether what came out is the neutral layer.
+    """
+    refuse_young(f"{asked.outfit or ''}, {asked.wear}, {asked.text}")
+    refuse_undressed(f"{asked.wear}, {asked.text}")
+    if asked.tries < 1:
+        raise BadInput(f"--tries {asked.tries}: use 1 or more")
+    workspace.gate.need("add", asset_of(asked.outfit))
+    if asked.outfit is not None:
+        checked_name("outfit", asked.outfit)
+        return workspace.gate.need("dress", asset_of(None), asset_of(asked.outfit))
+    if asked.wear:
+        raise BadInput("--wear is for outfits: neutral pictures show the neutral layer alone")
+    if not _embedded(workspace):
+        raise Refused("neutral pictures are drawn on the embedded lay-figure model alone; on this base model draft an outfit")
+    return workspace.gate.need("measure", asset_of(None))
+
+
+@dataclass(frozen=True)
+class _Voice:
+    """How a picture is asked for: the outfits in the stack, whether her identity is, and the words before the scene."""
+
+    adapters: tuple[str, ...]
+    identity: bool
+    words: tuple[str, ...]
+
+
+def _voice(workspace: Workspace, asked: Asked, judge: Judge) -> _Voice:
+    """Raises NotReady where nothing says who she is, or what she wears."""
+    has_identity = workspace.adapter_name(None) in workspace.store
+    if asked.by == "adapter" and not has_identity:
+        raise NotReady("the identity is not trained yet: run dressform train, or draft with --by words")
+    by_adapter = has_identity and asked.by != "words"
+    if by_adapter and asked.outfit in workspace.trained() and not asked.wear:
+        assert asked.outfit is not None
+        return _Voice((asked.outfit,), True, ())
+    worn = NEUTRAL if asked.outfit is None else _garment(asked, judge)
+    return _Voice((), True, (worn,)) if by_adapter else _Voice((), False, (_body(workspace, judge), worn))
+
+
+def _garment(asked: Asked, judge: Judge) -> str:
+    """The garment in words: as they were given, or as the reader sees it on the outfit's own pictures."""
+    if asked.wear:
+        return covering(asked.wear)
+    worn = judge.worn
+    if set(worn) >= set(GARMENT_ATTRIBUTES) and worn["kind"] != judging.UNDRESSED:
+        return garment_tag(Garment(**{name: worn[name] for name in GARMENT_ATTRIBUTES}))
+    raise NotReady(f'outfit {asked.outfit!r} is not trained yet: say what it is, for example --wear "green coat"')
+
+
+def _body(workspace: Workspace, judge: Judge) -> str:
+    """Her body in words: as her owner wrote it, and what she left out as the reader sees it."""
+    said = tags.tags(workspace.character.description)
+    refuse_young(", ".join(said))
+    if set(judge.who) >= set(IDENTITY_ATTRIBUTES):
+        return ", ".join([*identity_tags(Identity(**judge.who)), *(t for t in said if not identity_words([t]))])
+    if said:
+        return ", ".join(said)
+    raise NotReady("nothing says who she is: add pictures or train her first, or write a description into character.toml")
+
+
+# drawing and judging --------------------------------------------------------------------------------
+def _best(
+    workspace: Workspace, grant: Grant[Scope], asked: Asked, scenes: Sequence[tuple[Seen, int]], config: SampleConfig,
+    on_pictures: Callable[[int, int], None],
+) -> tuple[list[tuple[Candidate, np.ndarray]], list[Seen]]:  # fmt: skip
+    """For each scene and turn the best of ``asked.tries`` pictures, and the scenes of which none can be used."""
+    anew = {scene for scene, _ in scenes}
+    beside = [c for c in waiting(workspace) if c.asked.outfit == asked.outfit and c.scene not in anew]
+    judge = Judge(workspace, asked.outfit, [picture(workspace, c) for c in beside])
+    voice = _voice(workspace, asked, judge)
+    rows = [_row(workspace, asked, voice, scene, seed) for scene, turn in scenes for seed in _seeds(asked, scene, turn)]
+    stack = wardrobe(workspace, grant, voice.adapters) if voice.identity else AdapterStack({}, [])
+    with stack.attached():
+        drawn = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
+    drew = _drew(workspace, voice)
+    generation = 1 + lineage.generation(workspace.gate.ledger.entries(), drew)
+    found: list[tuple[Candidate, np.ndarray]] = []
+    left: list[Seen] = []
+    for (scene, turn), tries in zip(scenes, drawn.split(asked.tries), strict=True):
+        pixels = [np.ascontiguousarray(one.permute(1, 2, 0).numpy()) for one in tries]
+        judged = judge(torch.stack(list(tries)), pixels, scene)
+        usable = [i for i, one in enumerate(judged) if one is not None]
+        if not usable:
+            left.append(scene)
+            continue
+        best = max(usable, key=lambda i: judged[i].rank)  # type: ignore[union-attr]
+        judge.remember(pixels[best])
+        found.append((Candidate(0, _id(pixels[best]), asked, scene, turn, judged[best], generation, drew), pixels[best]))  # type: ignore[arg-type]
+    return found, left
+
+
+def _seeds(asked: Asked, scene: Seen, turn: int) -> list[int]:
+    """One for each try: the same for the same question, another for each redraw."""
+    called = f"{asked.outfit}/{'/'.join(scene)}"
+    return [seed_of(asked.seed, "draft", turn, f"{called}/{i}") % 2**31 for i in range(asked.tries)]
+
+
+def _row(workspace: Workspace, asked: Asked, voice: _Voice, scene: Seen, seed: int) -> Row:
+    view, pose, background = scene
+    text = ", ".join(part for part in (*voice.words, f"{view} view", pose, f"{background} background", asked.text) if part)
+    if not voice.identity:
+        return Row(text, seed, ())
+    outfit = asked.outfit if voice.adapters else None
+    return Row(prompt_for(workspace, outfit, text), seed, scales(voice.adapters, outfit))
+
+
+def _drew(workspace: Workspace, voice: _Voice) -> tuple[str, ...]:
+    if not voice.identity:
+        return (workspace.backbone.sha256,)
+    return (workspace.adapter_sha256(None), *map(workspace.adapter_sha256, voice.adapters))
+
+
+# keeping --------------------------------------------------------------------------------------------
+def _keep(workspace: Workspace, grant: Grant[Scope], made: Sequence[tuple[Candidate, np.ndarray]]) -> None:
+    if not made:
+        return
+    workspace.gate.holds(grant)
+    workspace.record(grant, sorted({one for c, _ in made for one in c.drew}), [c.id for c, _ in made])
+    parts: dict[str, bytes] = {}
+    for candidate, pixels in made:
+        parts[f"{_name(candidate)}.png"] = intake.png(pixels)
+        parts[f"{_name(candidate)}.json"] = json.dumps(asdict(candidate), ensure_ascii=False).encode()
+    workspace.store.write_all(parts)
+
+
+def _join(workspace: Workspace, outfit: str | None, candidates: Sequence[Candidate]) -> None:
+    """The ledger's line first, then the pictures, then the candidates go: an interrupt leaves no picture without its line."""
+    grant = workspace.gate.need("add", asset_of(outfit))
+    parts: dict[str, bytes] = {}
+    for c in candidates:
+        data = workspace.store.read(f"{_name(c)}.png")
+        height, width = intake.from_png(data).shape[:2]
+        row = Picture(c.id, outfit, c.caption, width, height, False, f"drawn-{c.number:04}.png", c.generation)
+        parts |= {f"pictures/{c.id}.png": data, f"pictures/{c.id}.json": json.dumps(asdict(row), ensure_ascii=False).encode()}
+    workspace.record(grant, sorted({one for c in candidates for one in c.drew}), [c.id for c in candidates])
+    workspace.store.write_all(parts)
+    adding.make_known(workspace, outfit)
+    reject(workspace, candidates)
+
+
+def _from_row(row: dict) -> Candidate:
+    asked, judged = Asked(**row.pop("asked")), judging.from_row(row.pop("judged"))
+    scene, drew = tuple(row.pop("scene")), tuple(row.pop("drew"))
+    return Candidate(**row, asked=asked, judged=judged, scene=scene, drew=drew)
+
+
+def _name(candidate: Candidate) -> str:
+    return f"{_PLACE}{candidate.number:04}"
+
+
+def _id(pixels: np.ndarray) -> str:
+    """Named by its pixels, as every picture is (``intake.Decoded.id``)."""
+    return hashlib.sha256(pixels.tobytes()).hexdigest()[:20]
+
+
+def _scene_of(caption: str) -> Seen:
+    return room.view_of(caption), room.pose_of(caption), room.background_of(caption)
+
+
+def _embedded(workspace: Workspace) -> bool:
+    return workspace.character.base_model == EMBEDDED
