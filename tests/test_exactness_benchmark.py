@@ -20,8 +20,8 @@ def test_together_is_alone_and_another_seed_is_not(tmp_path: Path, monkeypatch: 
     assert loss < 1e-5 and value < 1e-4
     usual = exactness.losses_of
 
-    def alone_loses_twice(base, wardrobe, config):  # type: ignore[no-untyped-def]
-        losses = usual(base, wardrobe, config)
+    def alone_loses_twice(base, wardrobe, config, who):  # type: ignore[no-untyped-def]
+        losses = usual(base, wardrobe, config, who)
         return losses if len(wardrobe) > 1 else {name: [2 * x for x in row] for name, row in losses.items()}
 
     monkeypatch.setattr(exactness, "losses_of", alone_loses_twice)

@@ -33,12 +33,15 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+GIB = 2**30
+
+
 @pytest.fixture
 def made(tmp_path: Path, tiny_backbone, tiny_base: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch):
     """Makes a character with four outfits; each call a new one. In float32, with no trials and no previews."""
     monkeypatch.setattr(tiny_backbone, "autocast", lambda: torch.autocast("cpu", enabled=False))
     monkeypatch.setattr(training, "preview", lambda *_a: None)
-    monkeypatch.setattr(planning, "measured", lambda *_a, **_k: planning.Cost(0, 1, 0.0, 1.0))
+    monkeypatch.setattr(planning, "measured", lambda *_a, **_k: planning.Cost(0, GIB, 0.0, 1.0))
 
     def make(called: str) -> Workspace:
         store = MemoryStore()
@@ -74,7 +77,7 @@ def test_groups_of_two_give_the_wardrobe_of_four_and_go_on_after_any_stop(made) 
     plans: list[planning.Outlook] = []
     watch = training.Watch(on_plan=plans.append)
     training.run(whole, *recipes(), watch=watch)
-    training.run(grouped, *recipes(), memory_bytes=4, watch=watch)
+    training.run(grouped, *recipes(), memory_bytes=4 * GIB, watch=watch)
     assert [[len(g.names) for g in p.outfits.groups] for p in plans if p.outfits] == [[4], [2, 2]]
     close(adapters(whole), adapters(grouped))
     stops = [("identity", 2), ("outfits", 1), ("outfits", 2)]
@@ -88,8 +91,8 @@ def test_groups_of_two_give_the_wardrobe_of_four_and_go_on_after_any_stop(made) 
 
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
-            training.run(stopped, *recipes(), memory_bytes=4, on_step=stop)
-    done = training.run(stopped, *recipes(), memory_bytes=10**9, on_step=stop, watch=watch)
+            training.run(stopped, *recipes(), memory_bytes=4 * GIB, on_step=stop)
+    done = training.run(stopped, *recipes(), memory_bytes=1000 * GIB, on_step=stop, watch=watch)
     assert [len(g.names) for g in plans[-1].outfits.groups] == [2] and done.adapters == plans[-1].outfits.groups[0].names
     assert adapters(stopped) == adapters(grouped) and not list(stopped.store.list("checkpoints/"))
     assert len(seen) == 3 + 3 + 3, "no step was taken twice"
@@ -155,11 +158,11 @@ def test_a_new_outfit_joins_after_the_unfinished_ones(made, drawn: Path) -> None
 @pytest.mark.recipe
 def test_plan_says_what_train_then_does_and_trains_nothing(made) -> None:
     her = made("her")
-    found = training.plan(her, *recipes(), memory_bytes=6)
-    assert found.identity == Plan((Group(("identity",)),), 6.0, 2.0) and found.outfits and found.kept == ()
+    found = training.plan(her, *recipes(), memory_bytes=6 * GIB)
+    assert found.identity == Plan((Group(("identity",)),), 6.0, 2 * GIB) and found.outfits and found.kept == ()
     assert [g.names for g in found.outfits.groups] == [("dress", "coat"), ("kimono", "apron")] and not list(her.store.list("adapters/"))
     followed: list[planning.Outlook] = []
-    training.run(her, *recipes(), memory_bytes=6, watch=training.Watch(on_plan=followed.append))
+    training.run(her, *recipes(), memory_bytes=6 * GIB, watch=training.Watch(on_plan=followed.append))
     assert followed == [found]
     assert training.plan(her, *recipes()).kept == ("identity", *OUTFITS)
 

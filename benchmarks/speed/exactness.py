@@ -9,6 +9,7 @@ largest relative difference of any step's loss, and of any number in the final a
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 from pathlib import Path
 from unittest import mock
@@ -17,6 +18,7 @@ import torch
 
 from benchmarks.speed.wardrobes import adapter, jobs
 from dressform import backbones
+from dressform.adapters.stack import Adapter
 from dressform.backbones import precision
 from dressform.backbones.embedded import embedded_folder
 from dressform.backbones.protocol import Backbone
@@ -27,7 +29,7 @@ from dressform.train.loop import train
 from dressform.train.objectives.outfit import outfit_on_identity
 
 
-def losses_of(base: Backbone, wardrobe: list[Job], config: TrainConfig) -> dict[str, list[float]]:
+def losses_of(base: Backbone, wardrobe: list[Job], config: TrainConfig, who: Adapter) -> dict[str, list[float]]:
     """Train ``wardrobe`` in place; the losses by outfit and step."""
     found: dict[str, list[float]] = {job.adapter.info.name: [] for job in wardrobe}
 
@@ -35,23 +37,20 @@ def losses_of(base: Backbone, wardrobe: list[Job], config: TrainConfig) -> dict[
         for name, loss in done.losses.items():
             found[name].append(loss)
 
-    train(base, wardrobe, outfit_on_identity(1.0), config, adapter(base, "identity", config, filled=True), on_step=on_step)
+    train(base, wardrobe, outfit_on_identity(1.0), config, who, on_step=on_step)
     return found
 
 
 def differences(base: Backbone, outfits: int, config: TrainConfig) -> tuple[float, float]:
     """(largest relative difference of a loss, largest absolute difference of an adapter's number), together against alone."""
     torch.manual_seed(0)
-    together = jobs(base, outfits, config)
-    torch.manual_seed(0)
-    alone = jobs(base, outfits, config)
-    torch.manual_seed(1)
-    losses = losses_of(base, together, config)
+    who, together = adapter(base, "identity", config, filled=True), jobs(base, outfits, config)
+    alone = copy.deepcopy(together)
+    losses = losses_of(base, together, config, who)
     worst_loss = worst_value = 0.0
     for job, same in zip(together, alone, strict=True):
-        torch.manual_seed(1)
         name = same.adapter.info.name
-        single = losses_of(base, [same], config)[name]
+        single = losses_of(base, [same], config, who)[name]
         worst_loss = max(worst_loss, *(abs(a - b) / abs(b) for a, b in zip(losses[name], single, strict=True)))
         pairs = zip(job.adapter.parameters(), same.adapter.parameters(), strict=True)
         worst_value = max(worst_value, *((a - b).abs().max().item() for a, b in pairs))

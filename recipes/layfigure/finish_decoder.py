@@ -1,4 +1,4 @@
-"""Step 1b: the decoder alone, once more, on whole pictures: clean backgrounds, and forgiving of latents that are a little off.
+"""Step 1c: the decoder alone, once more, on whole pictures: true colours, clean backgrounds, forgiving of latents a little off.
 
     python -m recipes.layfigure.finish_decoder --work WORK [--minutes 10]
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from dressform.backbones import precision
 from recipes.layfigure import log
+from recipes.layfigure.recolour_vae import cell_colours, in_range, latents_of
 from recipes.layfigure.train_vae import IMPORTANCE, pictures
 
 OFF = 0.08
@@ -25,12 +26,17 @@ OFF = 0.08
 
 
 def loss_of(vae: AutoencoderKL, z: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """Weighted L1 + L2 + edge L1 of the decoded latents z against pictures x in -1..1."""
+    """Weighted L1 + L2 + edge L1 of the decoded latents z against pictures x in -1..1, and L1 + L2 of each cell's mean colour.
+
+    Without the last, a skin that is even but of the wrong hue costs no more than grain.
+    """
     with precision.autocast(x.device):
         y = vae.decode(z).sample
     error = y.float() - x
     edges = (error.diff(dim=-1).abs() * weight[..., 1:]).mean() + (error.diff(dim=-2).abs() * weight[..., 1:, :]).mean()
-    return ((error.abs() + 2.0 * error.square()) * weight).mean() + 0.5 * edges
+    colour, share = cell_colours(error), cell_colours(weight)
+    colours = ((colour.abs() + 4.0 * colour.square()) * share).mean()
+    return ((error.abs() + 2.0 * error.square()) * weight).mean() + 0.5 * edges + 2.0 * colours
 
 
 def main() -> None:
@@ -38,14 +44,15 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--batch", type=int, default=12)
-    parser.add_argument("--pool", type=int, default=8000)
+    parser.add_argument("--pool", type=int, default=5000)
     parser.add_argument("--lr", type=float, default=6e-4)
     args = parser.parse_args()
     torch.manual_seed(0)
     stack, labels = pictures(args.pool, seed=77)
     importance = IMPORTANCE.clone()
     importance[0] = 1.5
-    vae = AutoencoderKL.from_pretrained(args.work / "vae").to(memory_format=torch.channels_last)
+    vae = AutoencoderKL.from_pretrained(args.work / "vae", torch_dtype=torch.float32).to(memory_format=torch.channels_last)
+    latents = latents_of(vae, stack)
     trained = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
     vae.requires_grad_(False)
     for parameter in trained:
@@ -57,9 +64,7 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = args.lr * min(1.0, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
         rows = torch.randint(len(stack), (args.batch,), generator=torch.Generator().manual_seed(step))
-        x = stack[rows].float().div_(127.5).sub_(1).to(memory_format=torch.channels_last)
-        with torch.no_grad(), precision.autocast(torch.device("cpu")):
-            z = vae.encode(x).latent_dist.mean.float()
+        x, z = in_range(stack[rows]), latents[rows]
         z = z + OFF * z.std() * torch.randn_like(z)
         loss = loss_of(vae, z, x, importance[labels[rows, None].int()])
         loss.backward()

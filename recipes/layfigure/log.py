@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 
-def append(file: Path, **row: float) -> None:
+def append(file: Path, **row: float | list[float]) -> None:
     """Add one line to a log."""
     with file.open("a") as out:
         out.write(json.dumps(row) + "\n")

@@ -214,7 +214,7 @@ class Run:
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        decay = min(0.999, (self.step + 1) / (self.step + 20))
+        decay = min(0.998, (self.step + 1) / (self.step + 20))
         torch._foreach_lerp_(list(self.average.parameters()), [p.data for p in self.model.parameters()], 1 - decay)
         self.step += 1
 
@@ -232,6 +232,11 @@ def begin(tokenizer: CLIPTokenizer, device: str, lr: float, start: Path | None) 
     groups = [{"params": model.unet.parameters(), "share": 1.0}, {"params": model.text.parameters(), "share": 0.4}]
     optimizer = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
     return Run(model, copy.deepcopy(model).requires_grad_(False), optimizer)
+
+
+def scaling_of(start: Path) -> float:
+    """The scaling factor that a pipeline folder was trained with: channels that have not changed must look the same to it."""
+    return float(json.loads((start / "vae" / "config.json").read_text())["scaling_factor"])
 
 
 def batch(data: Data, tokenizer: CLIPTokenizer, scaling: float, size: int, step: int) -> tuple[Tensor, ...]:
@@ -285,7 +290,7 @@ def main() -> None:
     run = begin(tokenizer, args.device, args.lr, args.start)
     run.load(args.work / "denoiser.pt")
     data = read_data(args.work)
-    scaling = 1.0 / data.latents[:4096].float().std().item()
+    scaling = scaling_of(args.start) if args.start else 1.0 / data.latents[:4096].float().std().item()
     if not args.no_compile:
         compile_blocks(run.model.unet)
     print("parameters", sum(p.numel() for p in run.model.parameters()), "pictures", len(data.dolls), "from step", run.step, flush=True)
