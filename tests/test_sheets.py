@@ -132,3 +132,10 @@ def test_the_preview_holds_no_colour_of_the_sheet() -> None:
     shown = sheets.outlined(pixels, sheets.cut(pixels, AUTO))
     assert shown.shape == pixels.shape
     assert not (np.abs(shown.astype(int) - (70, 120, 200)).sum(axis=-1) < 20).any()
+
+
+def test_a_picture_too_small_to_hold_two_figures_is_no_sheet() -> None:
+    two = np.full((64, 64, 3), 255, np.uint8)
+    two[8:60, 8:24], two[8:60, 40:56] = 90, 90
+    two[4:12, 12:20], two[4:12, 44:52] = 160, 160
+    assert sheets.figures(two) == 1

@@ -21,7 +21,7 @@ from dressform.pictures.intake import Decoded
 MOST_FIGURES = 6
 VIEWS = {2: ("front", "back"), 3: ("front", "side", "back"), 4: ("front", "three-quarter", "side", "back")}
 """What figures from left to right usually show, where nobody says."""
-_HEIGHT, _WIDEST, _NARROWEST_SHEET = 384, 2400, 0.55
+_HEIGHT, _WIDEST, _NARROWEST_SHEET, _LEAST_PX = 384, 2400, 0.55, 96
 _ROOM = 0.04
 _FRAME, _PAPER, _ASIDE = (178, 58, 72), (250, 247, 242), (214, 206, 198)
 _TINTS, _PREVIEW_PX = ((120, 132, 150), (150, 138, 128)), 1600
@@ -55,8 +55,9 @@ class Sheet:
 
 
 def figures(pixels: np.ndarray) -> int:
-    """How many figures stand in a picture; 1 where it is no sheet. uint8 [h, w, 3]."""
-    if pixels.shape[1] < _NARROWEST_SHEET * pixels.shape[0]:
+    """How many figures stand in a picture; 1 where it is no sheet, or too small to hold any that could be used. uint8 [h, w, 3]."""
+    height, width = pixels.shape[:2]
+    if width < _NARROWEST_SHEET * height or min(height, width) < _LEAST_PX:
         return 1
     return max(1, _count(_owners(pixels)))
 
