@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 from dressform.errors import BadInput
+from dressform.layfigure import samples
+from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.pictures import components, sheets
 from dressform.pictures.intake import Decoded
 from dressform.pictures.sheets import Cutting
@@ -134,8 +138,6 @@ def test_the_preview_holds_no_colour_of_the_sheet() -> None:
     assert not (np.abs(shown.astype(int) - (70, 120, 200)).sum(axis=-1) < 20).any()
 
 
-def test_a_picture_too_small_to_hold_two_figures_is_no_sheet() -> None:
-    two = np.full((64, 64, 3), 255, np.uint8)
-    two[8:60, 8:24], two[8:60, 40:56] = 90, 90
-    two[4:12, 12:20], two[4:12, 44:52] = 160, 160
-    assert sheets.figures(two) == 1
+def test_a_small_doll_is_no_sheet(tmp_path: Path) -> None:
+    samples.draw(tmp_path, HELD_OUT_IDENTITIES["aoi"], HELD_OUT_DESIGNS["dress-a"], 3, seed=1, size=64)
+    assert [sheets.figures(np.asarray(Image.open(file))) for file in sorted(tmp_path.glob("*.png"))] == [1, 1, 1]
