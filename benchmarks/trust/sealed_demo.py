@@ -18,7 +18,7 @@ from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 
-from benchmarks.speed.timing import ratio, turns
+from benchmarks.speed.timing import Turns, ratio
 from dressform.dress.sampler import SampleConfig
 from dressform.store import DirectoryStore
 from dressform.vault import owner
@@ -63,7 +63,7 @@ def main() -> None:
             with made(Path(place) / f"{made.__name__}-{next(number)}") as her:
                 journey(her, args.steps)
 
-        seconds = turns({"sealed": lambda: once(sealed), "plain": lambda: once(plain)}, args.rounds)
+        seconds = Turns(args.rounds).seconds({"sealed": lambda: once(sealed), "plain": lambda: once(plain)})
     found = ratio(seconds["sealed"], seconds["plain"])
     print(f"sealed / plain: {found.value:.3f} ({found.low:.3f} to {found.high:.3f}, {found.n} rounds, {args.steps} steps)")
     if args.json:
