@@ -142,3 +142,13 @@ def test_four_outfits_of_the_large_family_on_a_card_of_12_gib(monkeypatch: pytes
     found = Room("a card", 12 * GIB, sketch.size_px, 4, rungs[0], rungs)
     assert found.together is rungs[1] and rungs[0].together_bytes > 30 * GIB and rungs[-1].together_bytes < 8 * GIB
     assert fitting.lines(found)[1:] == ["all together fit with --recompute"]
+
+
+def test_the_first_options_that_fit_are_taken_and_none_where_none_does() -> None:
+    rungs = (fitting.Rung("", 40, 20), fitting.Rung("--recompute", 12, 9), fitting.Rung("--recompute --offload", 8, 3))
+
+    def room(budget: int) -> fitting.Room:
+        return fitting.Room("a card", budget, 1024, 4, rungs[0], rungs)
+
+    assert room(40).together == rungs[0] and room(39).together == rungs[1] and room(8).least == rungs[2]
+    assert room(7).together is None and room(2).least is None

@@ -8,8 +8,6 @@ The encoder stays as it is, so latents and a denoiser made with it remain valid.
 from __future__ import annotations
 
 import argparse
-import math
-import time
 from pathlib import Path
 
 import torch
@@ -18,6 +16,7 @@ from torch import Tensor
 
 from dressform.backbones import precision
 from recipes.layfigure import log
+from recipes.layfigure.half_vae import fit
 from recipes.layfigure.recolour_vae import cell_colours, in_range, latents_of
 from recipes.layfigure.train_vae import IMPORTANCE, pictures
 
@@ -53,32 +52,17 @@ def main() -> None:
     importance[0] = 1.5
     vae = AutoencoderKL.from_pretrained(args.work / "vae", torch_dtype=torch.float32).to(memory_format=torch.channels_last)
     latents = latents_of(vae, stack)
-    trained = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
-    vae.requires_grad_(False)
-    for parameter in trained:
-        parameter.requires_grad_(True)
-    average = torch.optim.swa_utils.AveragedModel(vae, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
-    optimizer = torch.optim.AdamW(trained, lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-4, fused=True)
-    step, began, losses = 0, time.monotonic(), []
-    while (progress := (time.monotonic() - began) / (args.minutes * 60)) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = args.lr * min(1.0, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def loss_at(step: int) -> Tensor:
         rows = torch.randint(len(stack), (args.batch,), generator=torch.Generator().manual_seed(step))
-        x, z = in_range(stack[rows]), latents[rows]
+        z = latents[rows]
         z = z + OFF * z.std() * torch.randn_like(z)
-        loss = loss_of(vae, z, x, importance[labels[rows, None].int()])
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update_parameters(vae)
-        losses.append(loss.item())
-        step += 1
-        if step % 50 == 0:
-            log.append(args.work / "decoder.jsonl", step=step, loss=round(sum(losses) / len(losses), 5),
-                       seconds=round(time.monotonic() - began, 1))  # fmt: skip
-            losses.clear()
-    average.module.save_pretrained(args.work / "vae")
+        return loss_of(vae, z, in_range(stack[rows]), importance[labels[rows, None].int()])
+
+    def report(step: int, loss: float, seconds: float, _average: AutoencoderKL) -> None:
+        log.append(args.work / "decoder.jsonl", step=step, loss=loss, seconds=seconds)
+
+    fit(vae, [vae.decoder, vae.post_quant_conv], loss_at, args.minutes, args.lr, report).save_pretrained(args.work / "vae")
 
 
 if __name__ == "__main__":

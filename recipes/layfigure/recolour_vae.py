@@ -11,8 +11,6 @@ The decoder has to be finished again afterwards. Rewrites WORK/vae.
 from __future__ import annotations
 
 import argparse
-import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from torch import Tensor, nn
 
 from dressform.backbones import precision
 from recipes.layfigure import log
+from recipes.layfigure.half_vae import fit
 from recipes.layfigure.train_vae import IMPORTANCE, pictures
 
 SILENT = 2
@@ -92,38 +91,22 @@ def main() -> None:
     colours = cell_colours(in_range(stack))
     wanted = unsaid(old, colours).of(old, colours)
     weight = nn.functional.avg_pool2d(IMPORTANCE[labels.int()][:, None], 8)
-    checked = slice(args.pool - 100, None)
+    held = max(1, args.pool // 40)
+    axes = torch.linalg.eigh(torch.cov(old.movedim(1, -1).reshape(-1, old.shape[1]).T))[1]
 
-    vae.requires_grad_(False)
-    trained = [*vae.encoder.parameters(), *vae.quant_conv.parameters()]
-    for parameter in trained:
-        parameter.requires_grad_(True)
-    average = torch.optim.swa_utils.AveragedModel(vae, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
-    optimizer = torch.optim.AdamW(trained, lr=args.lr, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
-    step, began, losses = 0, time.monotonic(), []
-    while (progress := (time.monotonic() - began) / (args.minutes * 60)) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = args.lr * min(1.0, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
-        rows = torch.randint(args.pool - 100, (args.batch,), generator=torch.Generator().manual_seed(step))
+    def loss_at(step: int) -> Tensor:
+        rows = torch.randint(args.pool - held, (args.batch,), generator=torch.Generator().manual_seed(step))
         with precision.autocast(torch.device("cpu")):
             z = vae.encode(in_range(stack[rows])).latent_dist.mean
-        loss = ((z.float() - wanted[rows]).square() * weight[rows]).mean()
-        loss.backward()
-        nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update_parameters(vae)
-        losses.append(loss.item())
-        step += 1
-        if step % 50 == 0:
-            error = (latents_of(average.module, stack[checked]) - wanted[checked]).movedim(1, -1)
-            spread = torch.linalg.eigh(torch.cov(old.movedim(1, -1).reshape(-1, 12).T))[1]
-            rms = (error @ spread).square().mean((0, 1, 2)).sqrt()
-            log.append(args.work / "recolour.jsonl", step=step, loss=round(sum(losses) / len(losses), 5),
-                       silent=[round(float(e), 3) for e in rms[:SILENT]], living=round(float(rms[SILENT:].square().mean().sqrt()), 4),
-                       seconds=round(time.monotonic() - began, 1))  # fmt: skip
-            losses.clear()
-    average.module.save_pretrained(args.work / "vae")
+        return ((z.float() - wanted[rows]).square() * weight[rows]).mean()
+
+    def report(step: int, loss: float, seconds: float, average: AutoencoderKL) -> None:
+        error = (latents_of(average, stack[-held:]) - wanted[-held:]).movedim(1, -1) @ axes
+        rms = error.square().mean((0, 1, 2)).sqrt()
+        silent, living = [round(float(e), 3) for e in rms[:SILENT]], round(float(rms[SILENT:].square().mean().sqrt()), 4)
+        log.append(args.work / "recolour.jsonl", step=step, loss=loss, silent=silent, living=living, seconds=seconds)
+
+    fit(vae, [vae.encoder, vae.quant_conv], loss_at, args.minutes, args.lr, report).save_pretrained(args.work / "vae")
 
 
 if __name__ == "__main__":

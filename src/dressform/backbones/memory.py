@@ -88,15 +88,6 @@ def estimate(sketch: Assembled, training: Training, settings: Settings) -> Estim
     )
 
 
-def fitting(sketch: Assembled, training: Training, limit_bytes: int) -> tuple[Settings, Estimate] | None:
-    """The first settings of ``LADDER`` with which it fits, or None."""
-    for settings in LADDER:
-        found = estimate(sketch, training, settings)
-        if found.total <= limit_bytes:
-            return settings, found
-    return None
-
-
 class Tally:
     """Bytes of the tensors that a backward pass keeps: each piece of memory once, weights not at all."""
 
