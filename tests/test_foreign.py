@@ -149,7 +149,7 @@ def test_a_folder_of_peft_with_its_configuration_beside() -> None:
     the_same(changes(peft("base_model.model.", {Q: 4}), settings), meant({Q: 4}, {Q: 0.25}))
 
 
-@pytest.mark.parametrize("kind", ["DoRA", "DoRA of PEFT", "DoRA by its configuration", "LoHa", "LoKr"])
+@pytest.mark.parametrize("kind", ["DoRA of another base model", "DoRA by its configuration", "LoHa", "LoKr"])
 def test_what_two_matrices_cannot_say_is_named(kind: str, tmp_path) -> None:
     data = vectors.FOREIGN[kind](tmp_path).read_bytes()
     with pytest.raises(BadInput, match=kind.split()[0]):

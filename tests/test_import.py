@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import nn
 from typer.testing import CliRunner
 
@@ -176,6 +176,21 @@ def test_the_command_says_what_it_did(aoi: Workspace, tmp_path: Path) -> None:
         assert isinstance(CliRunner().invoke(app, ["import", str(aoi.root), str(file), *wrong]).exception, BadInput)
     with pytest.raises(BadInput):
         importing.wanted("hat", "")
+
+
+def test_dora_is_taken_with_a_word_on_what_is_lost(aoi: Workspace, tmp_path: Path) -> None:
+    from dressform.cli.app import app
+
+    layers = aoi.backbone.target_layers("attention")
+    tensors = load(made_elsewhere(layers))
+    for layer, module in layers.items():
+        norms = torch.linalg.vector_norm(module.weight.flatten(1), dim=1)  # type: ignore[operator, union-attr]
+        tensors[f"lora_unet_{layer.replace('.', '_')}.dora_scale"] = 1.1 * norms[:, None]
+    file = given(tmp_path, save({n: t.contiguous() for n, t in tensors.items()}))
+    done = CliRunner().invoke(app, ["import", str(aoi.root), str(file), "--as", "outfit", "--outfit", "coat"])
+    assert done.exit_code == 0, done.output
+    coat = adapter_of(Workspace(aoi.root, aoi.store, aoi.owner), "coat")
+    assert f"DoRA, cut off after rank {coat.info.rank}: " in done.output and "% of its change" in done.output and coat.info.rank > 3
 
 
 def test_infotext_is_written_where_it_is_asked_for_and_agreed(aoi: Workspace) -> None:

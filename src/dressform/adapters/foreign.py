@@ -1,10 +1,10 @@
-"""Adapter files that other programs made, read exactly or refused.
+"""Adapter files that other programs made, read exactly, or as well as two matrices a layer can say them, or refused.
 
     W + s B A,   s = alpha / rank for each layer, 1 where no alpha is stated        (Hu et al. 2021)
 
 Read: kohya's layout and LoCon's (convolutions, Tucker's ``lora_mid`` too), PEFT's and diffusers' with the mixed suffixes of
-older diffusers scripts. Refused, because no A and B say the same: DoRA, whose magnitudes scale the frozen weight itself
-(``W' = m (W + s B A) / |W + s B A|``: a change of full rank), and LoHa, LoKr, OFT and whole-weight differences.
+older diffusers scripts. DoRA, whose magnitudes scale the frozen weight itself, is brought down to a low rank (dora.py). Refused:
+LoHa, LoKr, OFT and whole-weight differences.
 Facts: LyCORIS ``modules/locon.py``; PEFT ``tuners/lora``; diffusers ``loaders/lora_base.py``.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
-from dressform.adapters import header, keys, peft_file
+from dressform.adapters import dora, header, keys, peft_file
 from dressform.adapters.stack import Adapter
 from dressform.errors import BadInput, Mismatch
 from dressform.records import AdapterInfo
@@ -32,10 +32,11 @@ _ROLES = {
     ".lora_A.weight": "down", ".lora_B.weight": "up", ".lora_A.default.weight": "down", ".lora_B.default.weight": "up",
     ".lora.down.weight": "down", ".lora.up.weight": "up",
     ".lora_linear_layer.down.weight": "down", ".lora_linear_layer.up.weight": "up",
+    ".dora_scale": "magnitude", ".lora_magnitude_vector": "magnitude", ".lora_magnitude_vector.weight": "magnitude",
+    ".lora_magnitude_vector.default.weight": "magnitude",
 }  # fmt: skip
 _OLD_PROCESSOR = re.compile(r"(.+)\.processor\.to_(q|k|v|out)_lora\.(down|up)\.weight")
 _OTHER_KINDS = {
-    "DoRA": (".dora_scale", ".lora_magnitude_vector"),
     "LoHa": (".hada_",),
     "LoKr": (".lokr_",),
     "OFT": (".oft_", ".boft_"),
@@ -51,6 +52,8 @@ class _Module:
 
     tensors: dict[str, str] = field(default_factory=dict)
     rank: int = 0
+    magnitude: tuple[int, ...] | None = None
+    """DoRA: the shape in which its magnitudes stand beside the weight."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,15 @@ class Foreign:
     """An adapter from elsewhere: for each layer A [r, in, ...], B [out, r] and alpha / rank, as the file has them.
 
     ``left_out`` counts modules of text encoders, which adapters here do not reach. ``exact16`` is True where every tensor
-    is float16 in the file already, and kept as it is.
+    is float16 in the file already, and kept as it is. ``lost`` is the share of DoRA's change that no matrices of this rank say; 0
+    for any other adapter, which is read exactly.
     """
 
     matrices: Mapping[str, tuple[Tensor, Tensor]]
     scalings: Mapping[str, float]
     left_out: Mapping[str, int]
     exact16: bool
+    lost: float = 0.0
 
     @property
     def ranks(self) -> tuple[int, ...]:
@@ -102,9 +107,12 @@ def read(
             raise BadInput(f"layer {layer} stands in the file twice, under two names; export it again")
         _fit(layer, module, described.shapes, layers[layer])
         by_layer[layer] = module
-    _refuse_bomb(by_layer, layers)
-    stated = peft_file.stated_scalings(described.metadata, settings, family.component, {n: m.rank for n, m in by_layer.items()})
-    return _matrices(data, by_layer, left_out, stated, layers)
+    _refuse_bomb(max(module.rank for module in by_layer.values()), layers)
+    decomposed = any(module.magnitude for module in by_layer.values())
+    ranks = {layer: module.rank for layer, module in by_layer.items()}
+    stated = peft_file.stated_scalings(described.metadata, settings, family.component, ranks, decomposed)
+    found = _matrices(data, by_layer, left_out, stated, layers)
+    return _brought_down(found, data, by_layer, layers) if decomposed else found
 
 
 def to_adapter(found: Foreign, info: AdapterInfo, layers: Mapping[str, nn.Module]) -> Adapter:
@@ -194,14 +202,17 @@ def _fit(layer: str, module: _Module, shapes: Mapping[str, tuple[int, ...]], tar
         raise Mismatch(
             f"{layer}: matrices {down} and {up} do not fit this base model's layer of {tuple(weight.shape)}: it was made for another"
         )
+    if name := module.tensors.get("magnitude"):
+        module.magnitude = dora.aligned(shapes[name], tuple(weight.shape), peft=not name.endswith(".dora_scale"))
+        if module.magnitude is None:
+            raise Mismatch(f"{layer}: DoRA's magnitudes {shapes[name]} do not fit this base model's layer of {tuple(weight.shape)}")
     if "alpha" in module.tensors and math.prod(shapes[module.tensors["alpha"]]) != 1:
         raise BadInput(f"{layer}: alpha is not one number; export it again")
     module.rank = rank
 
 
-def _refuse_bomb(by_layer: Mapping[str, _Module], layers: Mapping[str, nn.Module]) -> None:
+def _refuse_bomb(rank: int, layers: Mapping[str, nn.Module]) -> None:
     """One layer of an enormous rank would have every other one padded to it."""
-    rank = max(module.rank for module in by_layer.values())
     sides = 0
     for layer in layers.values():
         assert isinstance(layer.weight, Tensor)
@@ -218,10 +229,7 @@ def _flat(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _matrices(
     data: bytes, by_layer: Mapping[str, _Module], left_out: Mapping[str, int], stated: Mapping[str, float], layers: Mapping[str, nn.Module]
 ) -> Foreign:
-    try:
-        tensors = load_tensors(data)
-    except (SafetensorError, ValueError) as error:
-        raise BadInput(f"not a whole safetensors adapter file ({error}); copy it again") from error
+    tensors = _tensors(data)
     matrices, scalings = {}, {}
     for layer, module in by_layer.items():
         got = {role: tensors[name].float() for role, name in module.tensors.items()}
@@ -238,3 +246,30 @@ def _matrices(
             raise BadInput(f"{layer}: alpha {scalings[layer] * module.rank} is not above 0; export it again")
     whole = all(t.dtype == torch.float16 for name, t in tensors.items() if not name.endswith(".alpha"))
     return Foreign(matrices, scalings, left_out, whole and not any("mid" in m.tensors for m in by_layer.values()))
+
+
+def _brought_down(found: Foreign, data: bytes, by_layer: Mapping[str, _Module], layers: Mapping[str, nn.Module]) -> Foreign:
+    """The same adapter with DoRA's layers as plain ones, by the base model's own weights. Raises BadInput where too much is lost."""
+    tensors = _tensors(data)
+    decomposed = {layer: module for layer, module in by_layer.items() if module.magnitude}
+
+    def changes() -> Iterator[tuple[str, Tensor]]:
+        for layer, module in decomposed.items():
+            frozen, (down, up) = layers[layer].weight, found.matrices[layer]
+            assert isinstance(frozen, Tensor) and module.magnitude
+            weight = frozen.detach().float()
+            plain = found.scalings[layer] * (up @ down.flatten(1)).view_as(weight).to(weight.device)
+            magnitude = tensors[module.tensors["magnitude"]].to(weight.device, torch.float32)
+            yield layer, dora.change(weight, plain, magnitude.view(module.magnitude))
+
+    low = dora.low_rank(changes())
+    _refuse_bomb(max(len(a) for a, _ in low.matrices.values()), layers)
+    scalings = {**found.scalings, **dict.fromkeys(decomposed, 1.0)}
+    return replace(found, matrices={**found.matrices, **low.matrices}, scalings=scalings, exact16=False, lost=low.lost)
+
+
+def _tensors(data: bytes) -> dict[str, Tensor]:
+    try:
+        return load_tensors(data)
+    except (SafetensorError, ValueError) as error:
+        raise BadInput(f"not a whole safetensors adapter file ({error}); copy it again") from error

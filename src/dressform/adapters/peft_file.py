@@ -44,18 +44,21 @@ def to_bytes(adapter: Adapter, dtype: torch.dtype = torch.float16, card: Card | 
     return files.with_metadata(tensors, info, card, {"format": "pt", _SETTINGS: text})
 
 
-def stated_scalings(metadata: Mapping[str, str], settings: bytes | None, component: str, ranks: Mapping[str, int]) -> dict[str, float]:
+def stated_scalings(
+    metadata: Mapping[str, str], settings: bytes | None, component: str, ranks: Mapping[str, int], decomposed: bool = False
+) -> dict[str, float]:
     """alpha / rank of each layer as a PEFT configuration states it; 1 where none does.
 
     ``metadata`` are a file's own (with diffusers' key), ``settings`` an ``adapter_config.json`` beside it. Ranks and alphas
-    may be stated for single layers, by patterns of their names; with ``use_rslora`` it is alpha / sqrt(rank). Raises BadInput.
+    may be stated for single layers, by patterns of their names; with ``use_rslora`` it is alpha / sqrt(rank).
+    ``decomposed``: DoRA's magnitudes are in the file. Raises BadInput, also where it is said to be DoRA and they are not.
     """
     try:
         found = json.loads(settings) if settings is not None else _unprefixed(json.loads(metadata.get(_SETTINGS, "{}")), component)
         if not isinstance(found, dict):
             raise ValueError("not an object")
-        if found.get("use_dora"):
-            raise BadInput("this adapter is DoRA (by its configuration): no two matrices a layer say the same, so it is not taken")
+        if found.get("use_dora") and not decomposed:
+            raise BadInput("this adapter is DoRA by its configuration, and has no magnitudes: half an adapter; save it again")
         return {layer: _scaling(found, layer, rank) for layer, rank in ranks.items()}
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput(f"its PEFT configuration cannot be read ({str(error)[:80]}); save it again") from error

@@ -30,6 +30,10 @@ def command(
         taken = importing.take(workspace, asked)
     ranks = ", ".join(map(str, taken.ranks))
     output.say(f"took {file.name} as {taken.name}: {taken.layers} layers, rank {ranks}; called by {taken.trigger}")
+    if taken.lost:
+        output.note(
+            f"DoRA, cut off after rank {max(taken.ranks)}: {taken.lost:.1%} of its change in weights is lost; the rest is as it was"
+        )
     for part, count in taken.left_out.items():
         output.note(f"left out: {count} layers of {part}; adapters here act on the denoiser alone, so it may answer less to its words")
     if taken.its_word and taken.its_word != taken.trigger:

@@ -52,7 +52,8 @@ class Taken:
     """What became of it. ``trigger`` calls it, ``its_word`` is what the file names (empty: nothing).
 
     ``left_out`` counts modules of text encoders. ``overlap`` is the share of an outfit's change that acts on what her identity
-    reads, before and after projection; None where there is no identity to hold it against.
+    reads, before and after projection; None where there is no identity to hold it against. ``lost`` is the share of DoRA's change that
+    two matrices a layer do not say; 0 for any other adapter.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Taken:
     trigger: str
     its_word: str
     overlap: tuple[float, float] | None = None
+    lost: float = 0.0
 
 
 def take(workspace: Workspace, asked: Asked) -> Taken:
@@ -95,7 +97,7 @@ def take(workspace: Workspace, asked: Asked) -> Taken:
         known = (*workspace.character.outfits, Outfit(asked.outfit, trigger))
         workspace.character = replace(workspace.character, outfits=known)
         character_file.write(workspace.root, workspace.character)
-    return Taken(name, found.ranks, len(found.matrices), found.left_out, trigger, its_word, overlap)
+    return Taken(name, found.ranks, len(found.matrices), found.left_out, trigger, its_word, overlap, found.lost)
 
 
 def _agreed(workspace: Workspace, outfit: str | None) -> Take:
