@@ -41,7 +41,8 @@ def trained(base: Assembled, data: TrainingSet, config: TrainConfig, encoded: Ca
     scheduler = DDPMScheduler.from_config(base.schedule.scheduler.config)  # type: ignore[attr-defined]
     empty = base.encode_text([""])
     for step in range(config.steps):
-        rows = encoded(rows_at(data, empty, config.seed, step, config.rows, config.drop_caption, config.noisy_share))
+        (rows,) = rows_at(data, empty, config.seed, step, config.rows, config.drop_caption, config.noisy_share)
+        rows = encoded(rows)
         noisy = scheduler.add_noise(rows.latents, rows.noise, rows.t)
         with base.autocast():
             predicted = base.asking.ask(unet, noisy, rows.t, rows.text)

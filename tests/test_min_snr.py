@@ -50,16 +50,16 @@ def losses(base: Any, objective: Any, config: TrainConfig) -> tuple[float, torch
     """The loss of one step, and the times of its rows."""
     data, one, empty = data_of(base), adapter(base), base.encode_text([""])
     with attached(base, [one], adapter(base, 2).requires_grad_(False), objective, config) as passes:
-        rows = rows_at(data, empty, 0, 0, config.rows, 0.0)
-        return passes.learn([rows], config.micro_rows)[0], rows.t
+        (rows,) = rows_at(data, empty, 0, 0, config.rows, 0.0)
+        return passes.learn([[rows]], config.micro_rows)[0], rows.t
 
 
 def each(base: Any, objective: Any) -> torch.Tensor:
     """The unweighted loss of each row, one at a time."""
     data, empty = data_of(base), base.encode_text([""])
     with attached(base, [adapter(base)], adapter(base, 2).requires_grad_(False), objective, CONFIG) as passes:
-        rows = rows_at(data, empty, 0, 0, CONFIG.rows, 0.0)
-        return passes._losses([rows])[0].detach()
+        (rows,) = rows_at(data, empty, 0, 0, CONFIG.rows, 0.0)
+        return passes._losses([(0, rows)], 1)[0].detach()
 
 
 @pytest.mark.parametrize("objective", [plain, outfit_on_identity(1.0)], ids=["plain", "outfit"])

@@ -81,7 +81,7 @@ def test_the_identity_from_dressed_pictures_asks_the_base_model_in_other_words(i
         asked.append(text)
         return torch.zeros(2, 4, 8, 8, requires_grad=own)
 
-    rows = rows_at(data, data.text[:1], 0, 0, 2, 0.0)
+    (rows,) = rows_at(data, data.text[:1], 0, 0, 2, 0.0)
     identity_from_dressed(1.0)(predict, rows, torch.zeros(2, 4, 8, 8))
     assert asked[0] is rows.anchor and asked[1] is None
 
@@ -234,7 +234,7 @@ def test_what_is_held_out_is_never_learned_from(in_float32) -> None:
     assert len(held_out.ids) == 2 and sorted((*learned.ids, *held_out.ids)) == sorted(data.ids)
     assert apart(data, 0)[1].ids == held_out.ids and apart(data, 1)[1].ids != held_out.ids
     assert torch.equal(held_out.at(1).latents, data.at(data.ids.index(held_out.ids[1])).latents)
-    one, two = held_out_rows(held_out, 0, 8, 0.5), held_out_rows(held_out, 0, 8, 0.5)
+    (one,), (two,) = held_out_rows(held_out, 0, 8, 0.5), held_out_rows(held_out, 0, 8, 0.5)
     assert torch.equal(one.noise, two.noise) and one.t.tolist() == two.t.tolist() == [125, 375, 625, 875, 825, 875, 925, 975]
     with pytest.raises(NotReady, match=r"3 pictures.*needs 4"):
         apart(pictures(in_float32, 1), 0)

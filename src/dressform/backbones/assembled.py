@@ -68,6 +68,8 @@ class Traits:
     other_leaves: tuple[str, ...]
     """Those that "all" adds to "attention"."""
     usual_targets: str = "attention"
+    square: bool = False
+    """Its pictures are all of one size."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Assembled:
         self.device = where.device
         self.schedule, self.asking = parts.schedule, parts.asking
         self.architecture, self.guidance, self.size_px = traits.architecture, traits.guidance, traits.size_px
-        self.usual_targets = traits.usual_targets
+        self.usual_targets, self.square = traits.usual_targets, traits.square
         self.cell_px, self.latent_channels = parts.pictures.cell_px, parts.pictures.latent_channels
         self.side_px = traits.side_cells * self.cell_px
 
@@ -125,6 +127,9 @@ class Assembled:
         assert self.weighs, "this base model takes no weights"
         with torch.no_grad(), self.autocast():
             return self.asking.encode_weighted(rows)  # type: ignore[attr-defined]
+
+    def framed(self, text: Tensor, frames: Tensor) -> Tensor:
+        return self.asking.framed(text, frames) if hasattr(self.asking, "framed") else text  # type: ignore[attr-defined]
 
     def predict(self, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         with self.autocast():

@@ -13,6 +13,7 @@ class Backbone(Protocol):
     """A frozen base model. Pictures are uint8 [n, 3, h, w]; latents float32 [n, c, h / cell_px, w / cell_px], unit scale.
 
     h and w are multiples of ``side_px`` and need not be equal. ``architecture`` is its ModelSpec id, as adapter files name it.
+    ``square`` is True where its pictures are ``size_px`` on every side; others may have any size of about that area.
     ``guidance`` is the scale that pictures of this base model are usually drawn with, ``usual_targets`` the layers ("attention" or
     "all") that adapters for it usually reach. ``device`` is where it works. The denoiser is read on first use.
     """
@@ -22,6 +23,7 @@ class Backbone(Protocol):
     size_px: int
     cell_px: int
     side_px: int
+    square: bool
     latent_channels: int
     guidance: float
     usual_targets: str
@@ -59,6 +61,14 @@ class Backbone(Protocol):
 
     def encode_weighted(self, rows: Sequence[Sequence[tuple[str, float]]]) -> Tensor:
         """Conditioning as ``encode_text`` gives it, of rows of (text, weight). Only where it ``weighs``."""
+        ...
+
+    def framed(self, text: Tensor, frames: Tensor) -> Tensor:
+        """Conditioning for pictures that were fitted so; for a base model that is not told of it, the same conditioning.
+
+        ``frames`` [n, 6] in pixels: the picture's height and width as it was given, rows and columns cropped away at its top and left,
+        and the height and width that are left; zeros for a picture that is whole and of its own size.
+        """
         ...
 
     def predict(self, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def build(source: Source, where: Placement) -> Assembled:
     architecture = _ARCHITECTURES.get(source.config("unet")["cross_attention_dim"], _OUR_ARCHITECTURE)
     asking = OneEncoder(source, where)
     if architecture == _OUR_ARCHITECTURE:  # its finest cells are reached by convolutions alone
-        return unet.assembled(source, where, architecture, _OUR_GUIDANCE, asking, usual_targets="all")
+        return unet.assembled(source, where, architecture, _OUR_GUIDANCE, asking, usual_targets="all", square=True)
     return unet.assembled(source, where, architecture, 7.0, asking)
 
 

@@ -26,8 +26,12 @@ def build(source: Source, where: Placement) -> Assembled:
     return unet.assembled(source, where, "stable-diffusion-xl-v1-base", 6.0, TwoEncoders(source, where))
 
 
+_FRAME = 6
+"""Numbers of a frame. They stand at the end of the pooled row, which is wider than the pooled embedding."""
+
+
 def packed(tokens: Tensor, pooled: Tensor) -> Tensor:
-    """tokens [n, length, width] and pooled [n, p], p <= width, as one tensor [n, length + 1, width], the pooled row last."""
+    """tokens [n, length, width] and pooled [n, p], p + 6 <= width, as one tensor [n, length + 1, width], the pooled row last."""
     row = functional.pad(pooled, (0, tokens.shape[-1] - pooled.shape[-1]))
     return torch.cat([tokens, row[:, None]], dim=1)
 
@@ -79,14 +83,19 @@ class TwoEncoders:
         first, second = (e()(i.to(self._device), output_hidden_states=True) for e, i in zip(self.encoders, ids, strict=True))
         return first.hidden_states[-2].float(), second.hidden_states[-2].float(), second.text_embeds.float()
 
+    def framed(self, text: Tensor, frames: Tensor) -> Tensor:
+        return torch.cat([text[:, :-1], torch.cat([text[:, -1:, :-_FRAME], frames[:, None].to(text)], dim=-1)], dim=1)
+
     def ask(self, denoiser: Any, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         tokens, pooled = unpacked(text, self._pooled_width)
-        return denoiser(noisy, t, tokens, added_cond_kwargs={"text_embeds": pooled, "time_ids": self._time_ids(noisy)}).sample
+        said = {"text_embeds": pooled, "time_ids": self._time_ids(noisy, text[:, -1, -_FRAME:])}
+        return denoiser(noisy, t, tokens, added_cond_kwargs=said).sample
 
     def knows_word(self, word: str) -> bool:
         return unet.is_one_token(self.tokenizers[0], word)
 
-    def _time_ids(self, latents: Tensor) -> Tensor:
-        """[n, 6] in pixels: the picture's own height and width, no crop, and the same height and width to draw."""
+    def _time_ids(self, latents: Tensor, frames: Tensor) -> Tensor:
+        """[n, 6] in pixels: the frames; where one is zero, the picture's own height and width, no crop, and the same to draw."""
         height, width = (side * self._cell_px for side in latents.shape[-2:])
-        return torch.tensor([height, width, 0, 0, height, width], dtype=torch.float32, device=latents.device).expand(len(latents), -1)
+        own = torch.tensor([height, width, 0, 0, height, width], dtype=torch.float32, device=latents.device)
+        return torch.where(frames.any(-1, keepdim=True), frames.float(), own)

@@ -19,7 +19,13 @@ CONVOLUTION_LEAVES = ("conv1", "conv2", "conv_shortcut", "time_emb_proj", "downs
 
 
 def assembled(
-    source: Source, where: Placement, architecture: str, guidance: float, asking: Asking, usual_targets: str = "attention"
+    source: Source,
+    where: Placement,
+    architecture: str,
+    guidance: float,
+    asking: Asking,
+    usual_targets: str = "attention",
+    square: bool = False,
 ) -> Assembled:
     """A base model with a UNet as its denoiser."""
 
@@ -33,7 +39,7 @@ def assembled(
     halvings = len(config["block_out_channels"]) - 1
     traits = Traits(
         architecture, int(config["sample_size"]) * pictures.cell_px, 2**halvings, guidance, ATTENTION_LEAVES, CONVOLUTION_LEAVES,
-        usual_targets,
+        usual_targets, square,
     )  # fmt: skip
     return Assembled(source, where, traits, Parts(denoiser, pictures, asking, Diffusion(source.config("scheduler"), where.device)))
 

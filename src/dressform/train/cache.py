@@ -1,6 +1,6 @@
 """What a base model makes of pictures and captions, encoded once and kept in the Store, by the hash of all that it comes from.
 
-A latent belongs to (pixels, mask, base model, size), an embedding to (text, base model): where nothing changed, a later
+A latent belongs to (pixels, mask, base model, sizes), an embedding to (text, base model): where nothing changed, a later
 run reads it back; a changed caption costs one text, not one picture. Only names are in memory, and what was read last.
 """
 
@@ -12,15 +12,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from dressform.backbones.protocol import Backbone
-from dressform.pictures import intake
+from dressform.pictures import buckets, intake
 from dressform.store import Store
-from dressform.train.data import Example, garment_cells
+from dressform.train.data import WHOLE, Example, garment_cells
 
 _VERSION = 1
 _PLACE = "cache/"
@@ -91,6 +92,8 @@ class Cache:
 
     def _names(self, source: Source) -> _Names:
         base, size = self._backbone.sha256, [self._backbone.size_px, self._backbone.cell_px]
+        if not self._backbone.square:
+            size += ["buckets", self._backbone.side_px]
         mask = hashlib.sha256(self._store.read(source.mask)).hexdigest() if source.mask else ""
         return _Names(
             f"{_PLACE}pictures/{_key('picture', base, size, source.id, mask)}",
@@ -106,13 +109,15 @@ class Cache:
                 self._keep(name, {"text": self._backbone.encode_text([text])[0]}, there)
 
     def _encoded_picture(self, source: Source) -> dict[str, Tensor]:
-        side = self._backbone.size_px
-        pixels = torch.tensor(intake.fitted(intake.from_png(self._store.read(source.pixels)), side)).permute(2, 0, 1)
-        latents = self._backbone.encode_pictures(pixels[None])[0]
-        if source.mask is None:
-            return {"latents": latents, "mask": torch.zeros(1, *latents.shape[1:])}
-        mask = torch.tensor(intake.fitted_mask(intake.from_png(self._store.read(source.mask)) > 127, side))
-        return {"latents": latents, "mask": garment_cells(mask[None], self._backbone.cell_px)[0]}
+        pixels = intake.from_png(self._store.read(source.pixels))
+        mask = None if source.mask is None else intake.from_png(self._store.read(source.mask)) > 127
+        small, cells, frame = (
+            _in_square(pixels, mask, self._backbone) if self._backbone.square else _in_bucket(pixels, mask, self._backbone)
+        )
+        latents = self._backbone.encode_pictures(torch.tensor(small).permute(2, 0, 1)[None])[0]
+        if cells is None:
+            return {"latents": latents, "mask": torch.zeros(1, *latents.shape[1:]), "frame": frame}
+        return {"latents": latents, "mask": garment_cells(torch.tensor(cells)[None], self._backbone.cell_px)[0], "frame": frame}
 
     def _keep(self, name: str, tensors: dict[str, Tensor], there: set[str]) -> None:
         self._store.write(name, save_tensors({key: value.cpu().contiguous() for key, value in tensors.items()}))
@@ -135,7 +140,25 @@ class CachedSet:
     def at(self, i: int) -> Example:
         picture = self.cache.read(self.names[i].picture)
         text, anchor = (self.cache.read(name)["text"] for name in (self.names[i].text, self.names[i].anchor))
-        return Example(picture["latents"], text, picture["mask"], anchor)
+        return Example(picture["latents"], text, picture["mask"], anchor, picture.get("frame", WHOLE))
+
+
+Fitted = tuple[np.ndarray, np.ndarray | None, Tensor]
+"""A picture as it is encoded, its mask, and its frame."""
+
+
+def _in_square(pixels: np.ndarray, mask: np.ndarray | None, backbone: Backbone) -> Fitted:
+    """The whole picture, with its border's colour around it."""
+    side = backbone.size_px
+    return intake.fitted(pixels, side), None if mask is None else intake.fitted_mask(mask, side), WHOLE
+
+
+def _in_bucket(pixels: np.ndarray, mask: np.ndarray | None, backbone: Backbone) -> Fitted:
+    """The picture in the size that is nearest to its shape."""
+    size = pixels.shape[0], pixels.shape[1]
+    bucket = buckets.nearest(size, buckets.sizes(backbone.size_px, backbone.side_px))
+    cells = None if mask is None else buckets.fitted_mask(mask, bucket)
+    return buckets.fitted(pixels, bucket), cells, torch.tensor(buckets.frame(size, bucket), dtype=torch.float32)
 
 
 def _key(*parts: object) -> str:

@@ -18,17 +18,23 @@ from dressform.train import draws
 LEAST_TO_HOLD_OUT = 4
 
 
+WHOLE = torch.zeros(6)
+"""The frame of a picture that was neither cropped nor made smaller: its own size is all there is to say."""
+
+
 @dataclass(frozen=True)
 class Example:
     """One picture as the loop reads it. latents [c, h, w], text and anchor [length, width], mask [1, h, w] in 0..1.
 
-    ``anchor`` is what the frozen base model is asked inside the mask where an objective holds on to it.
+    ``anchor`` is what the frozen base model is asked inside the mask where an objective holds on to it. ``frame`` [6] says how the
+    picture was fitted (``Backbone.framed``).
     """
 
     latents: Tensor
     text: Tensor
     mask: Tensor
     anchor: Tensor
+    frame: Tensor = WHOLE
 
 
 class Examples(Protocol):
@@ -86,7 +92,7 @@ class Some:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one step for one adapter."""
+    """Rows of one step for one adapter: pictures of one size."""
 
     latents: Tensor
     noise: Tensor
@@ -94,6 +100,7 @@ class Rows:
     text: Tensor
     masks: Tensor
     anchor: Tensor
+    frames: Tensor
 
 
 def garment_cells(masks: Tensor, cell_px: int) -> Tensor:
@@ -123,8 +130,13 @@ def time_of(u: float, noisy_share: float) -> int:
     return min(999, int(t))
 
 
-def rows_at(data: Examples, empty: Tensor, seed: int, step: int, count: int, drop_caption: float, noisy_share: float = 0.0) -> Rows:
-    """The rows of one step: a reshuffled pass over the pictures, noise and times derived from (seed, step, picture)."""
+def rows_at(
+    data: Examples, empty: Tensor, seed: int, step: int, count: int, drop_caption: float, noisy_share: float = 0.0
+) -> tuple[Rows, ...]:
+    """The rows of one step: a reshuffled pass over the pictures, noise and times derived from (seed, step, picture).
+
+    Which pictures, at which times, does not depend on their sizes; rows of one size stand together.
+    """
     n = len(data.ids)
     picks, noises, times = [], [], []
     for j in range(count):
@@ -137,17 +149,17 @@ def rows_at(data: Examples, empty: Tensor, seed: int, step: int, count: int, dro
         picks.append(example if keep >= drop_caption else replace(example, text=empty[0]))
         times.append(time_of((j + u) / count, noisy_share))
         noises.append(torch.randn(example.latents.shape, generator=draw))
-    return _rows(picks, noises, times)
+    return _by_size(picks, noises, times)
 
 
-def held_out_rows(data: Examples, seed: int, count: int, noisy_share: float) -> Rows:
+def held_out_rows(data: Examples, seed: int, count: int, noisy_share: float) -> tuple[Rows, ...]:
     """The same rows at every look: pictures in turn, times spread evenly, noise derived from (seed, picture)."""
     picks = [j % len(data.ids) for j in range(count)]
     examples = [data.at(i) for i in picks]
     noises = [
         draws.noise(tuple(e.latents.shape), seed, "held out", j, data.ids[i]) for j, (i, e) in enumerate(zip(picks, examples, strict=True))
     ]
-    return _rows(examples, noises, [time_of((j + 0.5) / count, noisy_share) for j in range(count)])
+    return _by_size(examples, noises, [time_of((j + 0.5) / count, noisy_share) for j in range(count)])
 
 
 def apart(data: Examples, seed: int) -> tuple[Examples, Examples]:
@@ -166,7 +178,15 @@ def _some(data: Examples, places: Sequence[int]) -> Some:
     return Some(data, tuple(places), tuple(data.ids[i] for i in places))
 
 
+def _by_size(examples: Sequence[Example], noises: Sequence[Tensor], times: Sequence[int]) -> tuple[Rows, ...]:
+    sizes: dict[torch.Size, list[int]] = {}
+    for i, example in enumerate(examples):
+        sizes.setdefault(example.latents.shape, []).append(i)
+    return tuple(_rows([examples[i] for i in some], [noises[i] for i in some], [times[i] for i in some]) for some in sizes.values())
+
+
 def _rows(examples: Sequence[Example], noises: Sequence[Tensor], times: Sequence[int]) -> Rows:
     device = examples[0].latents.device
     latents, text, masks, anchor = (torch.stack([getattr(e, f) for e in examples]) for f in ("latents", "text", "mask", "anchor"))
-    return Rows(latents, torch.stack(list(noises)).to(device), torch.tensor(times, device=device), text, masks, anchor)
+    frames = torch.stack([e.frame.to(device) for e in examples])
+    return Rows(latents, torch.stack(list(noises)).to(device), torch.tensor(times, device=device), text, masks, anchor, frames)

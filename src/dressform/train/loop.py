@@ -115,7 +115,7 @@ def _learner(job: Job, config: TrainConfig, device: torch.device) -> Learner:
     return Learner(job, config, learned, held_out)
 
 
-def _rows(one: Learner, empty: Tensor, step: int, config: TrainConfig) -> Rows:
+def _rows(one: Learner, empty: Tensor, step: int, config: TrainConfig) -> tuple[Rows, ...]:
     return rows_at(one.learned, empty, config.seed, step, config.rows, config.drop_caption, config.noisy_share)
 
 

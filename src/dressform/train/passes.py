@@ -28,44 +28,46 @@ class Passes:
     objective: Objective
     min_snr: float | None = None
 
-    def learn(self, parts: Sequence[Rows], micro_rows: int) -> list[float]:
+    def learn(self, parts: Sequence[Sequence[Rows]], micro_rows: int) -> list[float]:
         """Gradients of each adapter's mean loss over its own rows, left on its matrices; the losses.
 
-        In micro-steps of at most ``micro_rows`` rows of each adapter (0: all at once); their gradients add up to the same.
+        A pass holds rows of one size, in micro-steps at most ``micro_rows`` of each adapter (0: all); gradients add up to the same.
         """
-        rows = len(parts[0].t)
-        size = micro_rows or rows
+        counts = [_count(part) for part in parts]
         total = torch.zeros(len(parts))
-        for first in range(0, rows, size):
-            per_row = self._losses([_slice(part, first, first + size) for part in parts])
-            losses = per_row.sum(1) / rows
-            losses.sum().backward()
-            total += losses.detach().cpu()
+        for batch in _passes(parts, micro_rows):
+            losses = [per_row.sum() / counts[i] for (i, _), per_row in zip(batch, self._losses(batch, len(parts)), strict=True)]
+            torch.stack(losses).sum().backward()
+            for (i, _), loss in zip(batch, losses, strict=True):
+                total[i] += loss.detach().cpu()
         return total.tolist()
 
-    def look(self, parts: Sequence[Rows], micro_rows: int) -> list[float]:
+    def look(self, parts: Sequence[Sequence[Rows]], micro_rows: int) -> list[float]:
         """Each adapter's mean loss, without learning."""
-        rows = len(parts[0].t)
-        size = micro_rows or rows
+        found: list[list[Tensor]] = [[] for _ in parts]
         with torch.no_grad():
-            found = [self._losses([_slice(part, i, i + size) for part in parts]) for i in range(0, rows, size)]
-        return torch.cat(found, 1).mean(1).tolist()
+            for batch in _passes(parts, micro_rows):
+                for (i, _), per_row in zip(batch, self._losses(batch, len(parts)), strict=True):
+                    found[i].append(per_row)
+        return [float(torch.cat(losses).mean()) for losses in found]
 
-    def _losses(self, parts: Sequence[Rows]) -> Tensor:
-        """[adapters, rows of each]."""
-        rows = Rows(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Rows)))
+    def _losses(self, batch: Sequence[Part], learning: int) -> Sequence[Tensor]:
+        """The loss of each row, for each part of the batch; ``learning`` adapters stand before the frozen ones."""
+        rows = Rows(*(torch.cat([getattr(part, f.name) for _, part in batch]) for f in fields(Rows)))
         noisy = self.backbone.add_noise(rows.latents, rows.noise, rows.t)
-        each = torch.eye(len(parts)).repeat_interleave(len(parts[0].t), 0)
-        frozen_columns = len(self.stack.adapters) - len(parts)
+        counts = [len(part.t) for _, part in batch]
+        each = torch.eye(learning)[[i for i, _ in batch]].repeat_interleave(torch.tensor(counts), 0)
+        frozen_columns = len(self.stack.adapters) - learning
 
         def predict(frozen: bool, own: bool, text: Tensor | None = None) -> Tensor:
+            said = self.backbone.framed(rows.text if text is None else text, rows.frames)
             with self.stack.active(torch.cat([each * own, torch.full((len(each), frozen_columns), float(frozen))], dim=1)):
-                return self.backbone.predict(noisy, rows.t, rows.text if text is None else text)
+                return self.backbone.predict(noisy, rows.t, said)
 
         per_row = self.objective(predict, rows, self.backbone.target(rows.latents, rows.noise, rows.t))
         if self.min_snr is not None:
             per_row = per_row * self.backbone.loss_weight(rows.t, self.min_snr)
-        return per_row.view(len(parts), -1)
+        return per_row.split(counts)
 
 
 @contextmanager
@@ -89,6 +91,24 @@ def _saving(backbone: Backbone, config: TrainConfig) -> Iterator[None]:
     finally:
         backbone.offload(before)
         backbone.checkpoint_gradients(False)
+
+
+Part = tuple[int, Rows]
+"""Rows of the adapter in this column of the stack."""
+
+
+def _passes(parts: Sequence[Sequence[Rows]], micro_rows: int) -> Iterator[list[Part]]:
+    """What goes through the denoiser together: size after size, rows of all adapters that have some of it."""
+    sizes = dict.fromkeys(rows.latents.shape[1:] for part in parts for rows in part)
+    for size in sizes:
+        here = [(i, rows) for i, part in enumerate(parts) for rows in part if rows.latents.shape[1:] == size]
+        most = max(len(rows.t) for _, rows in here)
+        for first in range(0, most, micro_rows or most):
+            yield [(i, _slice(rows, first, first + (micro_rows or most))) for i, rows in here if len(rows.t) > first]
+
+
+def _count(part: Sequence[Rows]) -> int:
+    return sum(len(rows.t) for rows in part)
 
 
 def _slice(rows: Rows, first: int, last: int) -> Rows:
