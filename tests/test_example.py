@@ -55,7 +55,7 @@ def learn(aoi: Path) -> None:
 
 @pytest.mark.recipe
 def test_she_wears_her_outfit_in_diffusers_as_she_does_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "computes_in_bfloat16", lambda _device: False)  # the script draws in float32
+    monkeypatch.setattr(precision, "half", lambda _device: None)  # the script draws in float32
     aoi, identity = tmp_path / "aoi", HELD_OUT_IDENTITIES["aoi"]
     samples.draw(tmp_path / "neutral", identity, None, 3, seed=0)
     samples.draw(tmp_path / "dress", identity, HELD_OUT_DESIGNS["dress-a"], 3, seed=1)

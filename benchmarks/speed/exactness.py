@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     config = TrainConfig(steps=args.steps, rows=2, rank=8, alpha=8.0)
-    with mock.patch.object(precision, "computes_in_bfloat16", lambda *_: False):
+    with mock.patch.object(precision, "half", lambda *_: None):
         loss, value = differences(backbones.load(args.base), args.outfits, config)
     print(f"largest difference of a loss {loss:.2e} (relative), of an adapter {value:.2e}, {args.outfits} outfits, {args.steps} steps")
     if args.json:

@@ -93,6 +93,7 @@ class Assembled:
         self.usual_targets, self.square = traits.usual_targets, traits.square
         self.cell_px, self.latent_channels = parts.pictures.cell_px, parts.pictures.latent_channels
         self.side_px = traits.side_cells * self.cell_px
+        self.float16 = precision.half(where.device) == torch.float16
 
     @property
     def sha256(self) -> str:
@@ -108,11 +109,11 @@ class Assembled:
         return (*self.asking.encoders, self._parts.pictures.part)
 
     def encode_pictures(self, pictures: Tensor) -> Tensor:
-        with torch.no_grad(), self.autocast():
+        with torch.no_grad(), self._for_pictures():
             return self._parts.pictures.encode(pictures.to(self.device))
 
     def decode(self, latents: Tensor) -> Tensor:
-        with torch.no_grad(), self.autocast():
+        with torch.no_grad(), self._for_pictures():
             return self._parts.pictures.decode(latents).cpu()
 
     def encode_text(self, texts: list[str]) -> Tensor:
@@ -178,3 +179,7 @@ class Assembled:
 
     def autocast(self) -> torch.autocast:
         return precision.autocast(self.device)
+
+    def _for_pictures(self) -> torch.autocast:
+        """Autoencoders overflow in float16; their weights are float32."""
+        return precision.autocast(self.device, on=False) if self.float16 else self.autocast()

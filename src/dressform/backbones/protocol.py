@@ -15,7 +15,8 @@ class Backbone(Protocol):
     h and w are multiples of ``side_px`` and need not be equal. ``architecture`` is its ModelSpec id, as adapter files name it.
     ``square`` is True where its pictures are ``size_px`` on every side; others may have any size of about that area.
     ``guidance`` is the scale that pictures of this base model are usually drawn with, ``usual_targets`` the layers ("attention" or
-    "all") that adapters for it usually reach. ``device`` is where it works. The denoiser is read on first use.
+    "all") that adapters for it usually reach. ``device`` is where it works, ``float16`` True where it computes in these numbers:
+    small gradients vanish in them, large values overflow. The denoiser is read on first use.
     """
 
     device: torch.device
@@ -27,6 +28,7 @@ class Backbone(Protocol):
     latent_channels: int
     guidance: float
     usual_targets: str
+    float16: bool
 
     @property
     def sha256(self) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dressform.adapters.stack import Adapter, AdapterStack
 from dressform.backbones.protocol import Backbone
+from dressform.train import scaling
 from dressform.train.config import TrainConfig
 from dressform.train.data import Rows
 from dressform.train.objective import Objective
@@ -32,12 +33,19 @@ class Passes:
         """Gradients of each adapter's mean loss over its own rows, left on its matrices; the losses.
 
         A pass holds rows of one size, in micro-steps at most ``micro_rows`` of each adapter (0: all); gradients add up to the same.
+        Raises Failed where float16 does not reach.
         """
+        if self.backbone.float16:
+            return scaling.learned(self.stack.adapters[: len(parts)], lambda scales: self._learn(parts, micro_rows, scales))
+        return self._learn(parts, micro_rows, [1.0] * len(parts))
+
+    def _learn(self, parts: Sequence[Sequence[Rows]], micro_rows: int, scales: Sequence[float]) -> list[float]:
+        """The losses; the gradients are those of each adapter's loss times its scale."""
         counts = [_count(part) for part in parts]
         total = torch.zeros(len(parts))
         for batch in _passes(parts, micro_rows):
             losses = [per_row.sum() / counts[i] for (i, _), per_row in zip(batch, self._losses(batch, len(parts)), strict=True)]
-            torch.stack(losses).sum().backward()
+            torch.stack([loss * scales[i] for (i, _), loss in zip(batch, losses, strict=True)]).sum().backward()
             for (i, _), loss in zip(batch, losses, strict=True):
                 total[i] += loss.detach().cpu()
         return total.tolist()
