@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import Result
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 from typer.testing import CliRunner
@@ -77,10 +78,14 @@ def journey(family_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Jo
 
 
 def pictures(folder: Path) -> Path:
-    """neutral/ and dress/: three small pictures each, with captions and masks."""
+    """neutral/ and dress/: three small pictures each, with captions and masks; the first of each is higher than wide."""
     aoi = HELD_OUT_IDENTITIES["aoi"]
     samples.draw(folder / "neutral", aoi, None, 3, seed=0, size=64)
     samples.draw(folder / "dress", aoi, HELD_OUT_DESIGNS["dress-a"], 3, seed=1, size=64)
+    for first in folder.rglob("00.png"):
+        with Image.open(first) as picture:
+            upright = picture.crop((12, 0, 52, 64))
+        upright.save(first)
     return folder
 
 

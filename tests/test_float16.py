@@ -92,6 +92,11 @@ def test_what_float16_cannot_hold_is_said_in_one_line(in_float16) -> None:
         gradient(in_float16, times(float("inf")), data_of(in_float16), in_float16.encode_text([""]))
 
 
+def test_a_picture_of_no_numbers_is_not_drawn(in_float16) -> None:
+    with pytest.raises(Failed, match="overflowed while drawing"):
+        in_float16.decode(torch.full((1, 4, 8, 8), torch.nan))
+
+
 def test_a_run_learns(in_float16) -> None:
     one, said = adapter(in_float16), []
     before = one.up[0].detach().clone()

@@ -16,6 +16,7 @@ from dressform.backbones.frozen import Denoiser, Part
 from dressform.backbones.latents import Autoencoder
 from dressform.backbones.precision import Placement
 from dressform.backbones.protocol import Guided
+from dressform.errors import Failed
 
 
 class Asking(Protocol):
@@ -113,6 +114,8 @@ class Assembled:
             return self._parts.pictures.encode(pictures.to(self.device))
 
     def decode(self, latents: Tensor) -> Tensor:
+        if not latents.isfinite().all():
+            raise Failed("the base model's numbers overflowed while drawing: lower --guidance; on a GPU without bfloat16, use the CPU")
         with torch.no_grad(), self._for_pictures():
             return self._parts.pictures.decode(latents).cpu()
 

@@ -45,7 +45,7 @@ class Backbone(Protocol):
         ...
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Pictures, uint8 [n, 3, h, w] on the CPU, of latents."""
+        """Pictures, uint8 [n, 3, h, w] on the CPU, of latents. Raises Failed for latents that are no numbers."""
         ...
 
     def encode_text(self, texts: list[str]) -> Tensor:

@@ -32,6 +32,7 @@ _FRAME = 6
 
 def packed(tokens: Tensor, pooled: Tensor) -> Tensor:
     """tokens [n, length, width] and pooled [n, p], p + 6 <= width, as one tensor [n, length + 1, width], the pooled row last."""
+    assert pooled.shape[-1] + _FRAME <= tokens.shape[-1], "no room for a frame"
     row = functional.pad(pooled, (0, tokens.shape[-1] - pooled.shape[-1]))
     return torch.cat([tokens, row[:, None]], dim=1)
 
