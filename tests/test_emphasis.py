@@ -42,3 +42,10 @@ def test_a_weight_changes_the_picture(tiny_backbone) -> None:
     rows = [Row("aoi, red scarf", 1, ()), Row("aoi, (red scarf:3)", 1, ()), Row("aoi, (red scarf:1)", 1, ())]
     usual, strong, same = draw(tiny_backbone, stack, rows, SampleConfig(steps=2, guidance=3.0)).int()
     assert (usual - same).abs().max() <= 1 < (usual - strong).abs().max()
+
+
+def test_an_embedding_without_a_mean_stays_finite() -> None:
+    """After a layer's norm every token's mean is nothing but rounding, and what is divided by it is no number."""
+    text = torch.nn.functional.layer_norm(torch.randn(1, 4, 64, generator=torch.Generator().manual_seed(0)), (64,))
+    weights = torch.tensor([[1.0, 3.0, 1.0, 1.0]])
+    assert torch.equal(emphasised(text, weights), text * weights[..., None])
