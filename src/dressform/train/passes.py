@@ -55,11 +55,13 @@ class Passes:
         """[adapters, rows of each]."""
         rows = Rows(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Rows)))
         noisy = self.backbone.add_noise(rows.latents, rows.noise, rows.t)
-        each = torch.eye(len(parts)).repeat_interleave(len(parts[0].t), 0)
+        rows_of_each = len(parts[0].t)
+        each = torch.eye(len(parts)).repeat_interleave(rows_of_each, 0)
         frozen_columns = len(self.stack.adapters) - len(parts)
 
         def predict(frozen: bool, own: bool, text: Tensor | None = None) -> Tensor:
-            with self.stack.active(torch.cat([each * own, torch.full((len(each), frozen_columns), float(frozen))], dim=1)):
+            gates = torch.cat([each * own, torch.full((len(each), frozen_columns), float(frozen))], dim=1)
+            with self.stack.active(gates, rows_of_each):
                 return self.backbone.predict(noisy, rows.t, rows.text if text is None else text)
 
         per_row = self.objective(predict, rows, self.backbone.target(rows.latents, rows.noise, rows.t))
