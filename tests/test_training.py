@@ -138,8 +138,12 @@ def trained(backbone, config: TrainConfig = CONFIG, steps: tuple[int | None, ...
         for name, loss in event.losses.items():
             losses.setdefault(name, []).append(loss)
 
-    jobs = [Job(adapter(backbone, f"o{i}", i), pictures(backbone, i + 1, 5), own) for i, own in enumerate(steps) if only in (None, i)]
-    train(backbone, jobs, outfit_on_identity(1.0), config, who_of(backbone), on_step=on_step)
+    jobs = [
+        Job(adapter(backbone, f"o{i}", i, config.targets), pictures(backbone, i + 1, 5), own)
+        for i, own in enumerate(steps)
+        if only in (None, i)
+    ]
+    train(backbone, jobs, outfit_on_identity(1.0), config, who_of(backbone, config.targets), on_step=on_step)
     return [job.adapter for job in jobs], losses
 
 
@@ -210,8 +214,9 @@ def test_only_the_denoiser_stays_in_memory_and_a_preview_reads_the_rest_again(in
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # the compiler's own look at a tensor
-def test_a_compiled_denoiser_with_the_stack_attached_learns_the_same(in_float32, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = replace(CONFIG, steps=2)
+@pytest.mark.parametrize("targets", ["attention", "all"])
+def test_a_compiled_denoiser_with_the_stack_attached_learns_the_same(in_float32, monkeypatch: pytest.MonkeyPatch, targets: str) -> None:
+    config = replace(CONFIG, steps=2, targets=targets)
     plainly = trained(in_float32, config)
     torch.compiler.reset()
     monkeypatch.setattr(in_float32._parts.denoiser, "_network", torch.compile(in_float32.denoiser, backend="eager"))
