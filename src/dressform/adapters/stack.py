@@ -3,9 +3,9 @@
     y = W x + sum_n g_n s_n B_n A_n x            (Hu et al. 2021, with a gate g for each row and adapter)
 
 Neighbouring rows with the same gates make a group; each group multiplies with its own live adapters alone, all groups
-in one batched product. So what a row costs does not grow with the wardrobe beside it. A row whose gate for an adapter
-is 0 gives that adapter exactly no gradient, so adapters trained side by side are the adapters that would have been
-trained alone.
+in one batched product (convolutions group by group). So what a row costs does not grow with the wardrobe beside
+it. A row whose gate for an adapter is 0 gives that adapter exactly no gradient, so adapters trained side by side are the
+adapters that would have been trained alone.
 """
 
 from __future__ import annotations
@@ -155,13 +155,14 @@ class AdapterStack:
                     layer.weight.copy_(weight)  # type: ignore[operator, union-attr]
 
     @contextmanager
-    def active(self, gates: Tensor) -> Iterator[None]:
+    def active(self, gates: Tensor, side_by_side: int = 0) -> Iterator[None]:
         """Choose the live adapters of each row: gates [rows, adapters], 0 for off, else the scale.
 
-        The adapters' values are read once, here; gradients flow back to them through what was read.
+        The adapters' values are read once, here; gradients flow back to them through what was read. ``side_by_side`` rows at
+        most are one product (0: as many as have the same gates), so that none is summed otherwise for the rows around them.
         """
         assert gates.shape[1] == len(self.adapters)
-        before = _LIVE.set({**_LIVE.get(), self: self._pack(_live(gates.detach().cpu(), self._scaling))})
+        before = _LIVE.set({**_LIVE.get(), self: self._pack(_live(gates.detach().cpu(), self._scaling, side_by_side))})
         try:
             yield
         finally:
@@ -192,8 +193,7 @@ class AdapterStack:
             a, b = packed[i]
             x = inputs[0]
             low = torch.bmm(x.reshape(len(a), -1, x.shape[-1]), a.to(x.dtype).transpose(1, 2))
-            own = output.reshape(len(a), -1, output.shape[-1])
-            return torch.baddbmm(own, low, b.to(low.dtype)).view(output.shape)
+            return _raised(output, low, b)
 
         return hook
 
@@ -203,20 +203,24 @@ class AdapterStack:
                 return output
             assert isinstance(layer, nn.Conv2d)
             a, b = packed[i]
-            groups, rank = a.shape[:2]
-            x = _side_by_side(inputs[0], groups)
-            weight = a.flatten(0, 1).to(x.dtype)
-            low = functional.conv2d(x, weight, None, layer.stride, layer.padding, layer.dilation, groups)
-            up = b.transpose(1, 2).reshape(-1, rank, 1, 1).to(low.dtype)
-            return output + _one_after_another(functional.conv2d(low, up, groups=groups), groups)
+            x = inputs[0]
+            each = zip(x.chunk(len(a)), a.to(x.dtype), strict=True)  # one after another: in groups, sums have another order at no gain
+            low = [functional.conv2d(rows, down, None, layer.stride, layer.padding, layer.dilation) for rows, down in each]
+            return _raised(output.permute(0, 2, 3, 1), torch.cat(low).permute(0, 2, 3, 1), b).permute(0, 3, 1, 2)
 
         return hook
 
 
-def _live(gates: Tensor, scaling: Tensor) -> _Live:
+def _raised(output: Tensor, low: Tensor, b: Tensor) -> Tensor:
+    """output [rows, ..., out] and what low [rows, ..., slots x rank] adds by b [groups, slots x rank, out]."""
+    own, low = (x.reshape(len(b), -1, x.shape[-1]) for x in (output, low))
+    return torch.baddbmm(own, low, b.to(low.dtype)).view(output.shape)
+
+
+def _live(gates: Tensor, scaling: Tensor, at_most: int) -> _Live:
     """The groups of neighbouring rows with equal gates, all of one length, and what acts on each."""
     starts = (1 + (gates[1:] != gates[:-1]).any(1).nonzero().flatten()).tolist()
-    length = math.gcd(len(gates), *starts)
+    length = math.gcd(len(gates), at_most, *starts)
     factors = (gates * scaling)[::length]
     slots = int((factors != 0).sum(1).max()) if factors.numel() else 0
     numbers = (factors != 0).int().argsort(dim=1, descending=True, stable=True)[:, :slots]
@@ -226,13 +230,3 @@ def _live(gates: Tensor, scaling: Tensor) -> _Live:
 def _stacked(parts: Sequence[Tensor], rank: int) -> Tensor:
     """[n, rank, ...]; smaller ranks are filled up with zeros, which change nothing."""
     return torch.stack([p if len(p) == rank else torch.cat([p, p.new_zeros(rank - len(p), *p.shape[1:])]) for p in parts])
-
-
-def _side_by_side(x: Tensor, groups: int) -> Tensor:
-    """[groups x n, c, h, w] -> [n, groups x c, h, w], as a grouped convolution takes it."""
-    return x if groups == 1 else x.view(groups, -1, *x.shape[1:]).transpose(0, 1).flatten(1, 2)
-
-
-def _one_after_another(x: Tensor, groups: int) -> Tensor:
-    """The way back from ``_side_by_side``."""
-    return x if groups == 1 else x.unflatten(1, (groups, -1)).transpose(0, 1).flatten(0, 1)

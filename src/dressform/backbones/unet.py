@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from dressform.backbones import rowwise
 from dressform.backbones.assembled import Asking, Assembled, Parts, Traits
 from dressform.backbones.folder import Source
 from dressform.backbones.frozen import Denoiser
@@ -35,7 +36,7 @@ def assembled(
         return source.network("unet", UNet2DConditionModel, where.dtype)
 
     config, pictures = source.config("unet"), Autoencoder(source, where)
-    denoiser = Denoiser(read, where.device, _BLOCK_LISTS, _attention_of(where))
+    denoiser = Denoiser(read, where.device, _BLOCK_LISTS, _settled_for(where))
     halvings = len(config["block_out_channels"]) - 1
     traits = Traits(
         architecture, int(config["sample_size"]) * pictures.cell_px, 2**halvings, guidance, ATTENTION_LEAVES, CONVOLUTION_LEAVES,
@@ -54,11 +55,12 @@ def is_one_token(tokenizer: Any, word: str) -> bool:
     return len(tokenizer(word, add_special_tokens=False).input_ids) == 1
 
 
-def _attention_of(where: Placement):
+def _settled_for(where: Placement):
     from diffusers.models.attention_processor import AttnProcessor
 
     def settle(network: Any) -> None:
         if (where.stands_for or where.device).type == "cpu":
             network.set_attn_processor(AttnProcessor())  # SDPA's backward is slow on CPUs
+            rowwise.settle(network)
 
     return settle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -69,7 +70,8 @@ class Passes:
 
         def predict(frozen: bool, own: bool, text: Tensor | None = None) -> Tensor:
             said = self.backbone.framed(rows.text if text is None else text, rows.frames)
-            with self.stack.active(torch.cat([each * own, torch.full((len(each), frozen_columns), float(frozen))], dim=1)):
+            gates = torch.cat([each * own, torch.full((len(each), frozen_columns), float(frozen))], dim=1)
+            with self.stack.active(gates, math.gcd(*counts)):
                 return self.backbone.predict(noisy, rows.t, said)
 
         per_row = self.objective(predict, rows, self.backbone.target(rows.latents, rows.noise, rows.t))
