@@ -9,7 +9,7 @@ import pytest
 from dressform.layfigure import canvas as cv
 from dressform.layfigure.captions import caption, training_caption
 from dressform.layfigure.doll import KINDS, POSES, VIEWS, VOCABULARY, Doll, Garment, Scene, attributes
-from dressform.layfigure.render import render
+from dressform.layfigure.render import SKIN_RGB, render
 from dressform.layfigure.visible import visible
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES, held_out_doll, is_held_out, training_doll
 
@@ -82,3 +82,17 @@ def test_a_ponytail_is_not_visible_from_the_front_where_short_hair_looks_the_sam
     for view, shows in (("front", False), ("side", True), ("back", True)):
         doll = Doll(replace(AOI, hair_style="ponytail"), None, Scene(view))
         assert ("hair_style" in visible(doll, render(doll))) == shows, view
+
+
+def test_long_hair_and_pointed_ears_are_seen_from_the_front_whatever_is_worn() -> None:
+    long_haired = replace(AOI, hair_style="long", ears="pointed")
+    for kind in KINDS:
+        for view in ("front", "three-quarter"):
+            doll = Doll(long_haired, Garment(kind, "red", "white"), Scene(view, "standing", "white"))
+            assert {"hair_style", "ears"} <= visible(doll, render(doll)), (kind, view)
+
+
+def test_no_two_skins_are_near_each_other() -> None:
+    skins = np.array(list(SKIN_RGB.values()), dtype=np.float64)
+    apart = np.linalg.norm(skins[:, None] - skins[None], axis=-1) + 1e9 * np.eye(len(skins))
+    assert apart.min() > 80

@@ -128,12 +128,13 @@ def loss_of(model: Both, x0: Tensor, noise: Tensor, t: Tensor, alpha_bar: Tensor
 
 
 def timesteps(count: int, generator: torch.Generator) -> Tensor:
-    """Stratified over 0..999, half of them in the noisiest fifth: only there do the words decide what is drawn.
+    """Stratified over 0..999, three in five of them in the noisiest twelfth: only there do the words decide what is drawn.
 
-    With uniform steps, the loss after 1,900 updates was the same with a true, a wrong and an empty caption below t = 900.
+    With uniform steps, the loss after 1,900 updates was the same with a true, a wrong and an empty caption below t = 900, and one
+    step from pure noise gets as much right as twenty (57 and 55 % of 96): what is not known there is not found later.
     """
     u = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-    t = torch.where(u < 0.5, 2000 * u, 800 + 400 * (u - 0.5))
+    t = torch.where(u < 0.4, 2500 * u, 920 + 80 * (u - 0.4) / 0.6)
     return t.long().clamp(0, 999)
 
 
@@ -239,11 +240,11 @@ def scaling_of(start: Path) -> float:
     return float(json.loads((start / "vae" / "config.json").read_text())["scaling_factor"])
 
 
-def batch(data: Data, tokenizer: CLIPTokenizer, scaling: float, size: int, step: int) -> tuple[Tensor, ...]:
-    """(x0, noise, t, token ids, weight) of one step, derived from its number alone."""
+def batch(data: Data, tokenizer: CLIPTokenizer, scaling: float, size: int, step: int, drop: float) -> tuple[Tensor, ...]:
+    """(x0, noise, t, token ids, weight) of one step, derived from its number alone; ``drop``: the share of tags left out."""
     rng, generator = random.Random(step), torch.Generator().manual_seed(step)
     rows = torch.randint(len(data.dolls), (size,), generator=generator)
-    captions = ["" if rng.random() < 0.08 else training_caption(data.dolls[i], rng) for i in rows.tolist()]
+    captions = ["" if rng.random() < drop else training_caption(data.dolls[i], rng, drop) for i in rows.tolist()]
     ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
     x0 = (data.latents[rows].float() * scaling).to(memory_format=torch.channels_last)
     noise = torch.randn(x0.shape, generator=generator).to(memory_format=torch.channels_last)
@@ -258,7 +259,7 @@ def fit(run: Run, data: Data, tokenizer: CLIPTokenizer, scaling: float, args: ar
         began = time.monotonic()
         for group in run.optimizer.param_groups:
             group["lr"] = group["share"] * lr_at(run.spent / budget, run.step, args.lr)
-        x0, noise, t, ids, weight = (part.to(args.device) for part in batch(data, tokenizer, scaling, args.batch, run.step))
+        x0, noise, t, ids, weight = (part.to(args.device) for part in batch(data, tokenizer, scaling, args.batch, run.step, args.drop))
         loss = loss_of(run.model, x0, noise, t, alpha_bar, ids, weight)
         loss.backward()
         run.update()
@@ -281,6 +282,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=120.0)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--drop", type=float, default=0.06, help="share of captions, and of tags in the others, that are left out")
     parser.add_argument("--preview-every-steps", type=int, default=700)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--start", type=Path, help="a pipeline folder to start from instead of random weights")

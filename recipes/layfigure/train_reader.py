@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -195,11 +195,14 @@ def main() -> None:
     parser.add_argument("--held", type=int, default=1500, help="held-out dolls to validate on")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--start", type=Path, help="a folder with reader.safetensors to start from instead of random weights")
     args = parser.parse_args()
     given = material(args.work, args.pool, args.held)
     print("drawn", len(given.train.pictures), "decoded", len(given.twins), flush=True)
     torch.manual_seed(0)
     net = ReaderNet().to(memory_format=torch.channels_last)
+    if args.start:
+        net.load_state_dict(load_file(args.start / "reader.safetensors"))
     fit(net, given, args)
     held = given.held
     card = {"true renders, held out": accuracy(net, held, held.pictures),

@@ -97,8 +97,8 @@ class Head:
             if seen < -0.3:
                 continue
             if self.who.ears == "pointed":
-                tip = 0.80 if self.f.view != "side" else 0.1
-                self.shape([(s * 0.88, 0.10, 0.05), (s * (1.30 + tip), 0.46, -0.55), (s * 0.92, -0.34, -0.15)], "ear")
+                tip = 1.0 if self.f.view != "side" else 0.1
+                self.shape([(s * 0.86, 0.26, 0.05), (s * (1.30 + tip), 0.62, -0.60), (s * 0.92, -0.46, -0.15)], "ear")
             elif self.who.ears == "round":
                 k = self.f.scale * self.rx
                 self.f.canvas.ellipse(p, 0.21 * k, 0.28 * k, "ear", outline=True)
@@ -137,6 +137,8 @@ class Head:
                 self.blob(0, 0.72, -1.0, 0.50, "hair")
             return
         self._cap_front()
+        if style == "long" and view != "side":
+            self._locks()
 
     # hair pieces --------------------------------------------------------------------------------------
     def _fall(self, low: float, top_width: float, low_width: float) -> list[tuple[float, float, float, float]]:
@@ -145,8 +147,16 @@ class Head:
         for i, y in enumerate(ys):
             t = i / 6
             w = (0.9 if i == 0 else top_width + (low_width - top_width) * t) * (0.86 if i == 6 else 1.0)
-            rows.append((self.y + y * self.ry, w * self.rx, 0.62 * self.rz, -0.50 * self.rz - 0.25 * t * self.rz))
+            rows.append((self.y + y * self.ry, w * self.rx, 0.62 * self.rz, -(0.50 + 0.55 * t) * self.rz))
         return rows
+
+    def _locks(self) -> None:
+        """Long hair over both shoulders, so that it is long from the front too; the far lock begins below the face."""
+        turned = self.f.view == "three-quarter"
+        for s in (-1, 1):
+            top = [] if turned and s > 0 else [(s * 1.02, -0.20, 0.1)]
+            path = [*top, (s * 1.10, -1.10, 0.2), (s * 1.10, -2.2, 0.5), (s * 1.02, -3.7, 0.6)]
+            self._tail(path, (0.30, 0.40, 0.42, 0.14)[4 - len(path) :])
 
     def _tail(self, path: list[tuple[float, float, float]], radii: tuple[float, ...]) -> None:
         points = [np.array(self.at(*p)) for p in path]

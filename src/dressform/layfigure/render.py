@@ -19,8 +19,8 @@ from dressform.layfigure.head import Head
 RGB = tuple[int, int, int]
 
 SKIN_RGB: dict[str, RGB] = {
-    "pale": (252, 226, 208), "tan": (230, 172, 118), "brown": (164, 102, 64), "dark": (92, 56, 44),
-    "blue": (92, 158, 232), "green": (104, 188, 108), "violet": (172, 118, 220), "grey": (152, 156, 164),
+    "pale": (253, 230, 214), "tan": (230, 168, 106), "brown": (156, 94, 58), "dark": (78, 50, 44),
+    "blue": (70, 170, 238), "green": (96, 194, 92), "violet": (190, 108, 214), "grey": (150, 154, 160),
 }  # fmt: skip
 """Tones far enough apart to be told from a face and two hands: in softer ones grey lay between blue and violet."""
 HAIR_RGB: dict[str, RGB] = {
