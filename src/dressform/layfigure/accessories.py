@@ -50,8 +50,8 @@ def render_with(doll: Doll, accessory: Accessory, size_px: int = 128) -> Accesso
     _DRAW[accessory.kind](figure, Head(figure, doll.identity))
     index = over.index()
     worn = cv.palette(dict.fromkeys(cv.PARTS, GARMENT_RGB[accessory.colour]) | {"second": _BAND_RGB, "metal": METAL_RGB})
-    touched = (index > 0).reshape(size_px, SCALE, size_px, SCALE).any((1, 3))
-    return Accessorised(reduced(np.where(index == 0, pixels, worn[index])), labels, touched)
+    highest = index.reshape(size_px, SCALE, size_px, SCALE).max((1, 3))
+    return Accessorised(reduced(np.where(index == 0, pixels, worn[index])), labels, highest > 0)
 
 
 def _glasses(f: Figure, head: Head) -> None:

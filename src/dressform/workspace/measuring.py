@@ -34,7 +34,7 @@ from dressform.measure.separation import (
     mistakes,
     neutral_dolls,
 )
-from dressform.records import Figure
+from dressform.records import IDENTITY_ALONE, Composition, Figure
 from dressform.store import write_atomically
 from dressform.train.draws import generator, seed_of
 from dressform.workspace.describing import read_pictures
@@ -144,8 +144,9 @@ def _in_words(wrong: Mapping[str, tuple[str, str]]) -> str:
 def _row(workspace: Workspace, names: list[str], asked: str, scene: dict[str, str], seed: int) -> Row:
     text = f"{scene['view']} view, {scene['pose']}, {scene['background']} background"
     if asked == NEUTRAL:
-        return Row(prompt_for(workspace, None, f"neutral layer, {text}"), seed, scales(names, None))
-    return Row(prompt_for(workspace, asked, text), seed, scales(names, asked))
+        return Row(prompt_for(workspace, IDENTITY_ALONE, f"neutral layer, {text}"), seed, scales(names, IDENTITY_ALONE))
+    worn = Composition.of([asked])
+    return Row(prompt_for(workspace, worn, text), seed, scales(names, worn))
 
 
 def _scene(seed: int, i: int) -> dict[str, str]:
