@@ -86,7 +86,7 @@ def _bag(f: Figure, _head: Head) -> None:
     f.canvas.line([f.flat(over), f.flat(under)], "second", cv.BASE, 2.0)
     x = -0.125 * f.b
     f.canvas.polygon(_box(f, (x, 0.45, 0.0), 0.052, 0.055, 0.040), "main")
-    f.canvas.polygon(_box(f, (x, 0.48, 0.0), 0.052, 0.025, 0.040), "main", cv.SHADE)
+    f.canvas.polygon(_box(f, (x, 0.49, 0.0), 0.052, 0.014, 0.040), "main", cv.SHADE)
     f.canvas.ellipse(f.flat((x, 0.455, 0.040 * front)), 0.9, 0.9, "metal")
 
 
