@@ -47,7 +47,7 @@ def main() -> None:
     base, rng = backbones.load("layfigure"), random.Random(5)
     for accessory in LOOKED_FOR:
         pairs = [p for who in list(HELD_OUT_IDENTITIES.values())[:PEOPLE] for p in told(base, who, accessory, rng)]
-        on, off = (share(p[i] for p in pairs if p[i] is not None) for i in (0, 1))
+        on, off = (share(seen for seen in column if seen is not None) for column in zip(*pairs, strict=True))
         print(
             f"{accessory.colour} {accessory.kind}: seen with it {on.value:.1%} ({on.low:.1%} to {on.high:.1%}), "
             f"without it {off.value:.1%} ({off.low:.1%} to {off.high:.1%}), n = {on.n}, not judged {len(pairs) - on.n}"
