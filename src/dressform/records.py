@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import isfinite
+from typing import Literal, get_args
 
 from dressform.errors import BadInput, Refused
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 ADULT_YEARS = 18
+Worn = Literal["outfit", "accessory"]
+"""An outfit covers her and makes a picture a dressed one; an accessory (a hat, glasses, a bag) goes with an outfit."""
 
 
 def checked_name(what: str, name: str) -> str:
@@ -23,20 +28,24 @@ def checked_name(what: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class Outfit:
-    """One outfit of a character and the word that calls it."""
+    """What a character wears, and the word that calls it: one outfit at a time, and with it any number of accessories."""
 
     name: str
     trigger: str
+    kind: Worn = "outfit"
 
     def __post_init__(self) -> None:
-        checked_name("outfit", self.name)
+        if self.kind not in get_args(Worn):
+            raise BadInput(f"{self.name}: kind {self.kind!r}: use {' or '.join(get_args(Worn))}")
+        checked_name(self.kind, self.name)
 
 
 @dataclass(frozen=True)
 class Character:
     """Who a workspace is about. ``kind`` is "original" (an invented adult) or "self"; ``age_years`` is at least 18.
 
-    ``description`` says her body in the base model's words; it is asked of the base model, never taught.
+    ``outfits`` are everything that she can wear, accessories too. ``description`` says her body in the base model's words; it is
+    asked of the base model, never taught.
     """
 
     name: str
@@ -59,6 +68,10 @@ class Character:
     def outfit(self, name: str) -> Outfit | None:
         """The outfit of that name, or None."""
         return next((o for o in self.outfits if o.name == name), None)
+
+    def named(self, kind: Worn) -> tuple[str, ...]:
+        """The names of her outfits, or of her accessories."""
+        return tuple(o.name for o in self.outfits if o.kind == kind)
 
 
 @dataclass(frozen=True)
@@ -108,9 +121,35 @@ class AdapterInfo:
 
 @dataclass(frozen=True)
 class Composition:
-    """Ordered (adapter name, scale); scale 1.0 is as trained."""
+    """What is worn on top of the identity: ordered (adapter name, scale); scale 1.0 is as trained. Empty: the identity alone."""
 
-    adapters: tuple[tuple[str, float], ...]
+    adapters: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        for i, (name, scale) in enumerate(self.adapters):
+            if name in self.names[:i]:
+                raise BadInput(f"{name} is named twice: wear each once")
+            if not (isfinite(scale) and scale >= 0):
+                raise BadInput(f"{name}: scale {scale}: use a number from 0 up; 1 is as trained")
+
+    @classmethod
+    def of(cls, names: Iterable[str], scale: float = 1.0) -> Composition:
+        """These together, all at one scale."""
+        return cls(tuple((name, scale) for name in names))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.adapters)
+
+    def scale(self, name: str) -> float:
+        """How strongly it is worn; 0 where it is not."""
+        return dict(self.adapters).get(name, 0.0)
+
+    def __add__(self, other: Composition) -> Composition:
+        return Composition((*self.adapters, *other.adapters))
+
+
+IDENTITY_ALONE = Composition()
 
 
 @dataclass(frozen=True)

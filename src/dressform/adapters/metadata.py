@@ -10,16 +10,17 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from dressform import __version__
 from dressform.adapters import keys
 from dressform.errors import BadInput
-from dressform.records import AdapterInfo
+from dressform.records import AdapterInfo, Worn
 
 _OURS = "dressform."
 _WORD, _DIGEST = re.compile(r"[A-Za-z0-9_-]{1,100}"), re.compile(r"[0-9a-f]{64}|")
 _ORIGIN = re.compile(r"[A-Za-z0-9._-]{0,100}")
-_TAGS = {"identity": "character", "outfit": "clothing", "joined": "character, clothing"}
+_TAGS = {"identity": "character", "outfit": "clothing", "accessory": "clothing, accessory", "joined": "character, clothing"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def read(found: Mapping[str, str]) -> AdapterInfo:
     except ValueError as error:
         raise BadInput(f"the adapter file's metadata are not as dressform writes them: {str(error)[:80]}") from error
     sound = (
-        info.kind in ("identity", "outfit"), _WORD.fullmatch(info.name), _WORD.fullmatch(info.trigger), info.rank > 0,
+        info.kind in ("identity", *get_args(Worn)), _WORD.fullmatch(info.name), _WORD.fullmatch(info.trigger), info.rank > 0,
         math.isfinite(info.alpha) and info.alpha > 0, info.targets in ("attention", "all"), _DIGEST.fullmatch(info.base_model_sha256),
         _DIGEST.fullmatch(info.identity_sha256), info.steps >= 0, _WORD.fullmatch(info.architecture),
         _DIGEST.fullmatch(info.origin_sha256), _ORIGIN.fullmatch(info.origin_base),

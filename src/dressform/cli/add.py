@@ -27,6 +27,7 @@ def command(
         typer.Argument(help="Picture files, folders or zip archives; captions in NAME.txt, garment masks in masks/NAME.png."),
     ] = None,
     outfit: Annotated[str | None, typer.Option(help="The outfit these pictures show.")] = None,
+    accessory: Annotated[str | None, typer.Option(help="The accessory these pictures show: a hat, glasses, a bag.")] = None,
     neutral: Annotated[bool, typer.Option("--neutral", help="These pictures show her in the neutral layer.")] = False,
     sheet: Annotated[bool, typer.Option("--sheet", help="Cut turnaround sheets into their figures.")] = False,
     cuts: Annotated[str, typer.Option(help="Where the figures are, in columns: 0-310,320-600. Otherwise they are found.")] = "",
@@ -39,23 +40,24 @@ def command(
         return _undo(character, pictures or [])
     if not pictures:
         raise BadInput("say which pictures: files, folders or zip archives")
-    if neutral == (outfit is not None):
-        raise BadInput("say what the pictures show: either --neutral or --outfit NAME")
+    if neutral + (outfit is not None) + (accessory is not None) != 1:
+        raise BadInput("say what the pictures show: one of --neutral or --outfit NAME or --accessory NAME")
     if whole and (sheet or dry_run is not None):
         raise BadInput("--whole takes a sheet as it is, --sheet cuts it: give one of them")
     if (cuts or views or dry_run is not None) and not sheet:
         raise BadInput("--cuts, --views and --dry-run are for turnaround sheets: give --sheet with them")
     if (cuts or dry_run is not None) and (len(pictures) > 1 or not pictures[0].is_file()):
         raise BadInput("--cuts and --dry-run are for one sheet: give one picture file")
-    cutting = _cutting(cuts, views)
+    cutting, name = _cutting(cuts, views), outfit or accessory
     if dry_run is not None:
-        return _dry_run(character, pictures[0], outfit, cutting, dry_run)
+        return _dry_run(character, pictures[0], name, cutting, dry_run)
     with opened(character) as workspace, output.bar("reading") as bar:
         from dressform.workspace import adding
 
-        report = adding.add(workspace, pictures, outfit, cutting if sheet else "whole" if whole else "leave", bar)
+        kind = "outfit" if accessory is None else "accessory"
+        report = adding.add(workspace, pictures, name, cutting if sheet else "whole" if whole else "leave", bar, kind)
     _tell(report)
-    output.say(f"took {report.taken} of {len(report.notes)} pictures as {outfit or 'neutral'}")
+    output.say(f"took {report.taken} of {len(report.notes)} pictures as {name or 'neutral'}")
     if not report.taken and all("already here" not in n.reason for n in report.notes):
         raise BadInput("none of the pictures could be used; see the lines above")
     output.hint(f"dressform pictures {character}")

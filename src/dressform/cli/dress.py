@@ -23,15 +23,17 @@ def command(
     steps: Annotated[int, typer.Option(help="Sampling steps.")] = 20,
     guidance: Annotated[float | None, typer.Option(help="How closely to follow the prompt; the base model's usual if not given.")] = None,
     scale: Annotated[float, typer.Option(help="Strength of the outfit; 1 is as trained.")] = 1.0,
+    with_: Annotated[str, typer.Option("--with", help="Accessories to wear with it, each at its own strength: hat,glasses:0.8.")] = "",
     infotext: Annotated[
         bool, typer.Option("--infotext", help="Write into each picture how it was made, as A1111 reads it (needs consent to publish).")
     ] = False,
 ) -> None:
+    from dressform.dress import composition
     from dressform.dress.sampler import SampleConfig
     from dressform.workspace import dressing
 
     outfits = tuple(name for name in outfit.split(",") if name)
-    asked = dressing.Asked(outfits, prompt, count, seed, scale, wear, infotext)
+    asked = dressing.Asked(outfits, prompt, count, seed, scale, wear, infotext, composition.said(with_))
     with opened(character) as workspace, output.bar("drawing") as bar:
         looks = dressing.dress(workspace, asked, SampleConfig(steps, guidance), bar)
         if dressing.ignores_weights(workspace, prompt):

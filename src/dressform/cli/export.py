@@ -16,6 +16,7 @@ NEEDS_ARGUMENTS = True
 def command(
     character: Annotated[Path, typer.Argument(help="Her folder.")],
     outfit: Annotated[str, typer.Option(help="One outfit, or several with commas.")] = "",
+    with_: Annotated[str, typer.Option("--with", help="Accessories, one or several with commas.")] = "",
     identity: Annotated[bool, typer.Option("--identity", help="The adapter that knows who she is, too.")] = False,
     format: Annotated[
         str,
@@ -32,7 +33,8 @@ def command(
 
     form = exporting.form_of(format)
     with opened(character) as workspace:
-        outfits = tuple(name for name in outfit.split(",") if name)
-        made = exporting.export(workspace, exporting.Wanted(outfits, form, identity, profile, license), to or character / "exports")
+        outfits, accessories = (tuple(name for name in words.split(",") if name) for words in (outfit, with_))
+        wanted = exporting.Wanted(outfits, form, identity, profile, license, accessories)
+        made = exporting.export(workspace, wanted, to or character / "exports")
     for file in made:
         output.say(str(file))

@@ -16,8 +16,9 @@ NEEDS_ARGUMENTS = True
 def command(
     character: Annotated[Path, typer.Argument(help="Her folder.")],
     file: Annotated[Path, typer.Argument(help="The .safetensors file: kohya, LoCon, PEFT or diffusers.")],
-    kind: Annotated[str, typer.Option("--as", help="'identity' or 'outfit'.")],
+    kind: Annotated[str, typer.Option("--as", help="'identity', 'outfit' or 'accessory'.")],
     outfit: Annotated[str, typer.Option(help="The outfit's name, with --as outfit.")] = "",
+    accessory: Annotated[str, typer.Option(help="The accessory's name, with --as accessory.")] = "",
     trigger: Annotated[str | None, typer.Option(help="The word that calls a new outfit (default: the one in the file).")] = None,
     project: Annotated[
         float, typer.Option(help="Soft projection of an outfit that was not trained on her: how strongly (0 none, 1 half, 9 nine tenths).")
@@ -25,7 +26,8 @@ def command(
 ) -> None:
     from dressform.workspace import importing
 
-    asked = importing.Asked(file, importing.wanted(kind, outfit), trigger, project)
+    name, worn = importing.wanted(kind, outfit, accessory)
+    asked = importing.Asked(file, name, trigger, project, worn)
     with opened(character) as workspace:
         taken = importing.take(workspace, asked)
     ranks = ", ".join(map(str, taken.ranks))

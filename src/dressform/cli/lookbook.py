@@ -17,12 +17,14 @@ def command(
     character: Annotated[Path, typer.Argument(help="Her folder.")],
     seed: Annotated[int, typer.Option(help="Seed of the pictures.")] = 0,
     steps: Annotated[int, typer.Option(help="Sampling steps.")] = 20,
+    with_: Annotated[str, typer.Option("--with", help="Accessories to wear with every outfit, such as hat,glasses:0.8.")] = "",
     background: Annotated[str, typer.Option(help="The background's word.")] = "white",
 ) -> None:
+    from dressform.dress import composition
     from dressform.dress.sampler import SampleConfig
     from dressform.workspace import dressing
 
     with opened(character) as workspace, output.bar("drawing") as bar:
-        picture, page = dressing.lookbook(workspace, seed, SampleConfig(steps), background, bar)
+        picture, page = dressing.lookbook(workspace, seed, SampleConfig(steps), background, bar, composition.said(with_))
     output.say(picture)
     output.say(page)

@@ -20,16 +20,25 @@ def command(
     seed: Annotated[int, typer.Option(help="Seed of the probes.")] = 1,
     steps: Annotated[int, typer.Option(help="Sampling steps.")] = 20,
     json: Annotated[Path | None, typer.Option(help="Write the figures to this file too.")] = None,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Also draw every outfit at scales from 0.5 to 1.5: five times the work.")
+    ] = False,
     fail_above: Annotated[float | None, typer.Option(help="Exit with 1 where burn-in is above this share.", min=0, max=1)] = None,
 ) -> None:
     from dressform.dress.sampler import SampleConfig
     from dressform.workspace import measuring
 
     with opened(character) as workspace, output.bar("probing") as bar:
-        found = measuring.measure(workspace, each, seed, SampleConfig(steps), bar)
+        found = measuring.measure(workspace, each, seed, SampleConfig(steps), bar, curves)
         report = json or workspace.reports / "measure.json"
     output.figures(f"{character.name}: measured", found.figures)
     output.matrix(found.matrix)
+    for name, tried in found.accessories.items():
+        output.figures(f"{character.name}: with {name}", tried)
+    if found.curves:
+        scales = list(next(iter(found.curves.values())))
+        cells = [(name.replace("_", " "), *(f"{f.value:.1%}" for f in line.values())) for name, line in found.curves.items()]
+        output.table("at the outfit's scale", ("", *scales), cells)
     for kind, accuracy in found.reader.items():
         worst = min(accuracy, key=lambda name: accuracy[name])
         output.note(f"reader, {kind}: right in {accuracy[worst]:.1%} or more for each attribute (least: {worst.replace('_', ' ')})")

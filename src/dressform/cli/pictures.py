@@ -44,7 +44,8 @@ def command(
             for name in wanted:
                 _draw(name, room.cells(workspace, name))
         if to is not None:
-            names = [s.outfit for s in shelves if s.outfit is not None] if outfit is None else [outfit]
+            here = {s.outfit for s in shelves}
+            names = [name for name in workspace.character.named("outfit") if name in here] if outfit is None else [outfit]
             written = room.write_contact(workspace, names, to)
             output.note(
                 "what follows is not sealed any more: whoever can read these files sees the pictures. Delete them when you are done"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -110,9 +111,17 @@ def in_one_line(outlook: Outlook) -> str:
     parts = ["the identity"] if outlook.identity else []
     if outlook.outfits:
         groups = outlook.outfits.groups
-        count = sum(len(g.names) for g in groups)
-        parts.append(f"{count} outfit{'s' if count > 1 else ''} in {f'{len(groups)} groups' if len(groups) > 1 else 'one pass'}")
+        names = [name for group in groups for name in group.names]
+        parts.append(f"{_counted(names, outlook.accessories)} in {f'{len(groups)} groups' if len(groups) > 1 else 'one pass'}")
     return f"{', then '.join(parts)}; about {minutes(outlook.seconds)} and {gib(outlook.peak_bytes)} of {gib(outlook.budget_bytes)} memory"
+
+
+def _counted(names: Sequence[str], accessories: Sequence[str]) -> str:
+    """How many outfits, and how many accessories."""
+    extra = sum(name in accessories for name in names)
+    worn = len(names) - extra
+    said = [f"{worn} outfit{'s' if worn > 1 else ''}"] * (worn > 0) + [f"{extra} accessor{'ies' if extra > 1 else 'y'}"] * (extra > 0)
+    return " and ".join(said)
 
 
 def minutes(seconds: float) -> str:

@@ -39,7 +39,8 @@ GARMENT_RGB: dict[str, RGB] = {
 SHOE_RGB: RGB = (84, 62, 58)
 METAL_RGB: RGB = (206, 208, 220)
 
-_SCALE = 4
+SCALE = 4
+"""Canvas pixels for one pixel of the picture."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,13 @@ def _body(f: Figure, doll: Doll, cut: Cut | None) -> None:
 
 def render(doll: Doll, size_px: int = 128) -> Render:
     """Draw a doll. Deterministic: the same parameters give the same bytes."""
-    c = Canvas(size_px, _SCALE)
+    pixels, labels = fine(doll, size_px)
+    return Render(reduced(pixels), labels)
+
+
+def fine(doll: Doll, size_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """The picture before it is averaged down, uint32 [side, side] of RGBX bytes, and its label map [size, size]."""
+    c = Canvas(size_px, SCALE)
     _draw(c, doll)
     index = c.index()
     colours = _colours(doll)
@@ -191,7 +198,10 @@ def render(doll: Doll, size_px: int = 128) -> Render:
         inside = cv.palette(colours | {"main": colours["second"]})[index]
         pixels = np.where(_pattern(doll.garment.pattern, c.side), inside, pixels)
     pixels = np.where(index == 0, background(doll.scene.background, c.side), pixels)
-    fine = Image.frombuffer("RGBX", (c.side, c.side), pixels.tobytes(), "raw", "RGBX", 0, 1)
-    centre = _SCALE // 2
-    labels = cv.label_table()[index[centre::_SCALE, centre::_SCALE]]
-    return Render(np.asarray(fine.reduce(_SCALE))[..., :3], labels)
+    return pixels, cv.label_table()[index[SCALE // 2 :: SCALE, SCALE // 2 :: SCALE]]
+
+
+def reduced(pixels: np.ndarray) -> np.ndarray:
+    """uint8 [size, size, 3]: supersampled pixels averaged down."""
+    side = len(pixels)
+    return np.asarray(Image.frombuffer("RGBX", (side, side), pixels.tobytes(), "raw", "RGBX", 0, 1).reduce(SCALE))[..., :3]

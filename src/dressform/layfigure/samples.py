@@ -1,17 +1,22 @@
-"""Picture sets of a doll as a person would bring them: a folder of pictures, captions beside them, garment masks."""
+"""Picture sets of a doll as a person would bring them: a folder of pictures, captions beside them, masks of what is learned."""
 
 from __future__ import annotations
 
 import random
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from dressform.layfigure.captions import NEUTRAL, scene_tags
+from dressform.layfigure.accessories import Accessory, render_with
+from dressform.layfigure.captions import NEUTRAL, garment_tag, scene_tags
 from dressform.layfigure.doll import Doll, Garment, Identity
 from dressform.layfigure.render import render
-from dressform.layfigure.world import distinct_scenes
+from dressform.layfigure.world import SCENES, distinct_scenes
+
+_SEEN_SHARE = 1 / 1024
+"""Of the picture: less of an accessory teaches nothing of it (from behind, nobody wears glasses)."""
 
 
 def draw(folder: Path, who: Identity, worn: Garment | None, count: int, seed: int, size: int = 128) -> None:
@@ -20,11 +25,27 @@ def draw(folder: Path, who: Identity, worn: Garment | None, count: int, seed: in
     ``00.png`` (size x size), ``00.txt`` (how she is seen, in tags; never who she is) and, where a garment is worn,
     ``masks/00.png`` (white where the garment is).
     """
-    (folder / "masks" if worn else folder).mkdir(parents=True, exist_ok=True)
     for i, scene in enumerate(distinct_scenes(random.Random(seed), count)):
         drawn = render(Doll(who, worn, scene), size)
         tags = scene_tags(scene) if worn else [NEUTRAL, *scene_tags(scene)]
-        Image.fromarray(np.ascontiguousarray(drawn.picture)).save(folder / f"{i:02}.png", optimize=True)
-        (folder / f"{i:02}.txt").write_text(", ".join(tags) + "\n")
-        if worn:
-            Image.fromarray(drawn.garment_mask).save(folder / "masks" / f"{i:02}.png", optimize=True)
+        _write(folder, i, drawn.picture, tags, drawn.garment_mask if worn else None)
+
+
+def draw_accessory(
+    folder: Path, who: Identity, accessory: Accessory, worn: Garment | None, count: int, seed: int, size: int = 128
+) -> None:  # fmt: skip
+    """The same for an accessory, in scenes that show it: masks of it alone, and captions that say what she wears beside it."""
+    scenes = distinct_scenes(random.Random(seed), SCENES)
+    drawn = ((scene, render_with(Doll(who, worn, scene), accessory, size)) for scene in scenes)
+    shown = ((scene, one) for scene, one in drawn if one.mask.mean() >= _SEEN_SHARE)
+    for i, (scene, one) in enumerate(islice(shown, count)):
+        _write(folder, i, one.picture, [garment_tag(worn), *scene_tags(scene)], one.mask)
+
+
+def _write(folder: Path, i: int, picture: np.ndarray, tags: list[str], mask: np.ndarray | None) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.ascontiguousarray(picture)).save(folder / f"{i:02}.png", optimize=True)
+    (folder / f"{i:02}.txt").write_text(", ".join(tags) + "\n")
+    if mask is not None:
+        (folder / "masks").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(folder / "masks" / f"{i:02}.png", optimize=True)

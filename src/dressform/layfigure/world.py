@@ -85,8 +85,11 @@ def random_scene(rng: random.Random) -> Scene:
     return Scene(rng.choice(VIEWS), rng.choice(POSES), rng.choice(BACKGROUNDS))
 
 
+SCENES = len(VIEWS) * len(POSES) * len(BACKGROUNDS)
+
+
 def distinct_scenes(rng: random.Random, count: int) -> list[Scene]:
-    """``count`` random scenes, none of them twice. There are 168 to choose from."""
+    """``count`` random scenes, none of them twice. There are ``SCENES`` to choose from."""
     scenes: list[Scene] = []
     while len(scenes) < count:
         scene = random_scene(rng)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dressform import paper
+from dressform.measure.accessories import TRIED_ON
+from dressform.measure.curves import drawing
 from dressform.measure.separation import NEUTRAL
 from dressform.records import Figure
 
@@ -71,6 +74,8 @@ def advice(figures: Mapping[str, Figure], matrix: Mapping[str, Mapping[str, Figu
 def page(
     title: str, figures: Mapping[str, Figure], matrix: Mapping[str, Mapping[str, Figure]],
     reader: Mapping[str, Mapping[str, float]], examples: Mapping[str, Examples],
+    accessories: Mapping[str, Mapping[str, Figure]] = MappingProxyType({}),
+    curves: Mapping[str, Mapping[str, Figure]] = MappingProxyType({}),
 ) -> str:  # fmt: skip
     """The report as one HTML file."""
     todo = advice(figures, matrix)
@@ -83,6 +88,8 @@ def page(
         "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in todo) + "</ul>"
         if todo
         else f"<p>Nothing: no cell is above {FAILS_ABOVE:.0%}.</p>",
+        *(f"<h2>With {html.escape(name)}</h2>{_figures(found, TRIED_ON)}" for name, found in accessories.items()),
+        f"<h2>How strongly the outfit is worn</h2>{drawing(curves)}" if curves else "",
         "<h2>The worst beside the best</h2>",
         *(_examples(name, shown) for name, shown in examples.items()),
         "" if examples else '<p class="faint">None: only measuring is agreed, so its pictures were counted and thrown away.</p>',
@@ -96,9 +103,9 @@ def _garment(shown: str) -> str:
     return "a garment" if shown == "another" else shown
 
 
-def _figures(figures: Mapping[str, Figure]) -> str:
+def _figures(figures: Mapping[str, Figure], what_it_is: Mapping[str, str] = WHAT_IT_IS) -> str:
     rows = "".join(
-        f"<tr><th scope=row>{name.replace('_', ' ')}<br><span class=faint>{WHAT_IT_IS.get(name, '')}</span></th>"
+        f"<tr><th scope=row>{name.replace('_', ' ')}<br><span class=faint>{what_it_is.get(name, '')}</span></th>"
         f"<td>{f.value:.1%}</td><td>{f.low:.1%} to {f.high:.1%}</td><td>{f.n}</td></tr>"
         for name, f in figures.items()
     )

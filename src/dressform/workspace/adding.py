@@ -24,9 +24,9 @@ from dressform.pictures import intake, sheets, sources
 from dressform.pictures.intake import Decoded
 from dressform.pictures.sheets import Cutting
 from dressform.pictures.sources import Item
-from dressform.records import IntakeNote, IntakeReport, Outfit, Picture, checked_name
+from dressform.records import IntakeNote, IntakeReport, Outfit, Picture, Worn, checked_name
 from dressform.workspace import character_file
-from dressform.workspace.workspace import Workspace, asset_of, keep_head
+from dressform.workspace.workspace import Workspace, asset_of, keep_head, refuse_other_kind
 
 OnFile = Callable[[int, int], None]
 Sheets = Cutting | Literal["leave", "whole"]
@@ -41,15 +41,17 @@ def add(
     outfit: str | None,
     turnaround: Sheets = "leave",
     on_file: OnFile = lambda _done, _all: None,
+    kind: Worn = "outfit",
 ) -> IntakeReport:
-    """Take pictures in: neutral ones, or those of an outfit (made known on first use).
+    """Take pictures in: neutral ones, or those of an outfit or, by ``kind``, an accessory (made known on first use).
 
     What cannot be used is left out and named in the report; the rest is taken. Raises BadInput where there are no
     pictures at all, and Refused without consent.
     """
     if outfit is not None:
-        checked_name("outfit", outfit)
+        checked_name(kind, outfit)
         refuse_young(outfit)
+        refuse_other_kind(workspace.character, outfit, kind)
     grant = workspace.gate.need("add", asset_of(outfit))
     everything = [sources.found(path) for path in given]
     items = [item for found in everything for item in found.items]
@@ -63,7 +65,7 @@ def add(
     finally:  # what is sealed is recorded, also where the rest was interrupted
         if taking.sealed:
             workspace.record(grant, (), taking.sealed)
-            make_known(workspace, outfit)
+            make_known(workspace, outfit, kind)
     return IntakeReport(tuple(taking.notes))
 
 
@@ -199,11 +201,11 @@ def _in_turn(look: Callable[[Item], _Looked], items: Iterable[Item]) -> Iterator
 
 
 # what is known of her -------------------------------------------------------------------------------
-def make_known(workspace: Workspace, outfit: str | None) -> None:
-    """An outfit (None: nothing to do) that has pictures now belongs to her, with a trigger word of its own."""
+def make_known(workspace: Workspace, outfit: str | None, kind: Worn = "outfit") -> None:
+    """An outfit or accessory (None: nothing to do) that has pictures now belongs to her, with a trigger word of its own."""
     her = workspace.character
     if outfit is not None and her.outfit(outfit) is None:
-        workspace.character = replace(her, outfits=(*her.outfits, Outfit(outfit, f"{her.trigger}_{outfit}")))
+        workspace.character = replace(her, outfits=(*her.outfits, Outfit(outfit, f"{her.trigger}_{outfit}", kind)))
         character_file.write(workspace.root, workspace.character)
 
 

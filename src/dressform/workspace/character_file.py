@@ -25,9 +25,14 @@ def write(root: Path, character: Character) -> None:
         "age": character.age_years,
         "base_model": character.base_model,
         "description": character.description,
-        "outfits": [{"name": o.name, "trigger": o.trigger} for o in character.outfits],
+        "outfits": [_outfit(o) for o in character.outfits],
     }
     write_atomically(root / NAME, tomli_w.dumps(rows).encode())
+
+
+def _outfit(worn: Outfit) -> dict[str, str]:
+    """An outfit is written without its kind, as it was before there were accessories."""
+    return {"name": worn.name, "trigger": worn.trigger} | ({} if worn.kind == "outfit" else {"kind": worn.kind})
 
 
 def read(root: Path) -> Character:
@@ -39,7 +44,7 @@ def read(root: Path) -> Character:
         rows = tomllib.loads(read_at_most(file, _LIMIT_BYTES).decode())
         return Character(
             name=rows["name"], trigger=rows["trigger"], kind=rows["kind"], age_years=rows["age"],
-            base_model=rows["base_model"], outfits=tuple(Outfit(o["name"], o["trigger"]) for o in rows["outfits"]),
+            base_model=rows["base_model"], outfits=tuple(Outfit(**o) for o in rows["outfits"]),
             description=rows["description"],
         )  # fmt: skip
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, RecursionError) as error:

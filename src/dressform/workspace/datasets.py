@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -25,8 +25,12 @@ class Material:
     outfits: dict[str, CachedSet]
 
 
-def identity_pictures(pictures: Sequence[Picture], origin: Origin) -> list[Picture]:
-    """Those that the identity is learned from. Raises NotReady where there are none."""
+def identity_pictures(pictures: Sequence[Picture], origin: Origin, accessories: Collection[str] = ()) -> list[Picture]:
+    """Those that the identity is learned from. Raises NotReady where there are none.
+
+    Never those of ``accessories``: what she wears under a hat is outside the hat's mask, and would be learned as hers.
+    """
+    pictures = [p for p in pictures if p.outfit not in accessories]
     neutral = [p for p in pictures if p.outfit is None]
     if origin == "neutral" or (origin == "auto" and neutral):
         if not neutral:
@@ -45,7 +49,7 @@ def material(
     Raises NotReady where pictures are missing.
     """
     cache = Cache(workspace.store, workspace.backbone)
-    chosen = identity_pictures(pictures, origin)
+    chosen = identity_pictures(pictures, origin, workspace.character.named("accessory"))
     neutral = all(p.outfit is None for p in chosen)
     sources = {None: _sources(workspace, chosen) if neutral else _dressed_sources(workspace, chosen)}
     worn = {o.name: [p for p in pictures if p.outfit == o.name] for o in workspace.character.outfits}

@@ -30,12 +30,12 @@ from dressform.layfigure.doll import BACKGROUNDS, GARMENT_ATTRIBUTES, IDENTITY_A
 from dressform.pictures import intake, tags
 from dressform.pictures.contact import Cell, contact_sheet
 from dressform.pictures.wanted import Seen, lacking
-from dressform.records import Picture, checked_name
+from dressform.records import Composition, Picture, checked_name
 from dressform.train.draws import seed_of
 from dressform.workspace import adding, judging, room
 from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
 from dressform.workspace.judging import Judge, Judged
-from dressform.workspace.workspace import Workspace, asset_of
+from dressform.workspace.workspace import Workspace, asset_of, refuse_other_kind
 
 By = Literal["auto", "adapter", "words"]
 _PLACE = "drafts/"
@@ -208,6 +208,7 @@ def _agreed(workspace: Workspace, asked: Asked) -> Grant[Scope]:
     workspace.gate.need("add", asset_of(asked.outfit))
     if asked.outfit is not None:
         checked_name("outfit", asked.outfit)
+        refuse_other_kind(workspace.character, asked.outfit, "outfit")  # an accessory alone is no dressed picture
         return workspace.gate.need("dress", asset_of(None), asset_of(asked.outfit))
     if asked.wear:
         raise BadInput("--wear is for outfits: neutral pictures show the neutral layer alone")
@@ -301,8 +302,8 @@ def _row(workspace: Workspace, asked: Asked, voice: _Voice, scene: Seen, seed: i
     text = ", ".join(part for part in (*voice.words, f"{view} view", pose, f"{background} background", asked.text) if part)
     if not voice.identity:
         return Row(text, seed, ())
-    outfit = asked.outfit if voice.adapters else None
-    return Row(prompt_for(workspace, outfit, text), seed, scales(voice.adapters, outfit))
+    worn = Composition.of(voice.adapters)
+    return Row(prompt_for(workspace, worn, text), seed, scales(voice.adapters, worn))
 
 
 def _drew(workspace: Workspace, voice: _Voice) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The actions ``dress`` and ``lookbook``: identity and outfit composed, different outfits side by side in one batch."""
+"""The actions ``dress`` and ``lookbook``: identity, outfit and accessories composed, different outfits side by side in one batch."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from dressform.consent.refusals import refuse_undressed, refuse_young
 from dressform.consent.scopes import Scope
 from dressform.dress import infotext
 from dressform.dress import lookbook as book
+from dressform.dress.composition import composed
 from dressform.dress.garments import covering
 from dressform.dress.prompt_weights import plain, weighted
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import BadInput, NotReady
-from dressform.records import Look
+from dressform.records import IDENTITY_ALONE, Composition, Look
 from dressform.store import write_atomically
 from dressform.train.draws import seed_of
 from dressform.workspace.finishing import credentials, finish, finished
@@ -34,34 +35,32 @@ VIEWS = ("front", "three-quarter", "side", "back")
 
 
 def agreed(workspace: Workspace, outfits: Sequence[str]) -> Grant[Literal["dress"]]:
-    """Consent to draw her in these outfits. Raises Refused."""
+    """Consent to draw her in these outfits and accessories. Raises Refused."""
     return workspace.gate.need("dress", NEUTRAL, *map(asset_of, outfits))
 
 
 def wardrobe(workspace: Workspace, grant: Grant[Scope], outfits: Sequence[str]) -> AdapterStack:
-    """The identity and these outfits as one stack: column 0 is the identity, column i + 1 outfit i."""
+    """The identity, these outfits and accessories as one stack: column 0 is the identity, column i + 1 outfit i."""
     adapters = [workspace.adapter(grant, None), *(workspace.adapter(grant, name) for name in outfits)]
     targets = widest(adapters)
     layers = workspace.backbone.target_layers(targets)
     return AdapterStack(layers, [widened(a, targets, layers) for a in adapters])
 
 
-def scales(outfits: Sequence[str], outfit: str | None, scale: float = 1.0) -> tuple[float, ...]:
-    """The gate columns of ``wardrobe`` for one outfit (None: identity alone)."""
-    return (1.0, *(scale if name == outfit else 0.0 for name in outfits))
+def scales(outfits: Sequence[str], worn: Composition) -> tuple[float, ...]:
+    """The gate columns of ``wardrobe`` for what is worn."""
+    return (1.0, *map(worn.scale, outfits))
 
 
-def prompt_for(workspace: Workspace, outfit: str | None, text: str) -> str:
+def prompt_for(workspace: Workspace, worn: Composition, text: str) -> str:
     """Trigger words before what was asked."""
-    words = [workspace.character.trigger]
-    if outfit is not None:
-        words.append(workspace.outfit(outfit).trigger)
+    words = [workspace.character.trigger, *(workspace.outfit(name).trigger for name in worn.names)]
     return ", ".join([*words, text]) if text else ", ".join(words)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What to draw: ``count`` pictures of each outfit, and of the base model's own garment ``wear``.
+    """What to draw: ``count`` pictures of each outfit, and of the base model's own garment ``wear``, all with ``accessories``.
 
     ``text`` says what else they show, with A1111's weights where they are wanted. ``scale`` is the strength of the outfit.
     With ``infotext`` each picture says how it was made.
@@ -74,6 +73,16 @@ class Asked:
     scale: float = 1.0
     wear: str = ""
     infotext: bool = False
+    accessories: Composition = IDENTITY_ALONE
+
+
+@dataclass(frozen=True)
+class _Worn:
+    """One way of being dressed: what its pictures are called, the adapters, and what is asked for beside them."""
+
+    label: str
+    adapters: Composition
+    text: str
 
 
 def dress(
@@ -81,22 +90,19 @@ def dress(
 ) -> list[Look]:  # fmt: skip
     """Draw finished pictures into ``looks/``.
 
-    Raises Refused for a prompt that asks for less than dressed, UnknownName for an outfit, NotReady before training. Infotext
-    tells others about her, so it needs the consent to publish.
+    Raises Refused for a prompt that asks for less than dressed, BadInput for an accessory alone or a scale that leaves her
+    undressed, UnknownName for an outfit, NotReady before training. Infotext tells others about her, so it needs the consent to
+    publish.
     """
     wear, text = asked.wear, asked.text
     for said in dict.fromkeys((text, plain(text))):  # weights must not part a word that is looked for
         refuse_undressed(f"{wear}, {said}")
         refuse_young(f"{wear}, {said}")
-    if not asked.outfits and not wear:
-        raise BadInput('no outfit named: finished pictures are dressed; choose one with --outfit NAME, or --wear "green coat"')
-    names = [workspace.outfit(name).name for name in asked.outfits]
-    worn: list[tuple[str, str | None, str]] = [(name, name, text) for name in names]
-    if wear:
-        worn.append((re.sub(r"[^a-z0-9]+", "-", covering(wear).lower()).strip("-")[:40], None, f"{wear}, {text}"))
+    looks_to_draw = _worn(workspace, asked)
+    names = list(dict.fromkeys(name for worn in looks_to_draw for name in worn.adapters.names))
     rows = [
-        Row(prompt_for(workspace, name, said), asked.seed + i, scales(names, name, asked.scale))
-        for _, name, said in worn
+        Row(prompt_for(workspace, worn.adapters, worn.text), asked.seed + i, scales(names, worn.adapters))
+        for worn in looks_to_draw
         for i in range(asked.count)
     ]
     grant = agreed(workspace, names)
@@ -107,13 +113,34 @@ def dress(
     with stack.attached():
         pictures = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
     looks, made, signer = [], [], credentials(workspace.store)
-    called = np.repeat([label for label, _, _ in worn], asked.count).tolist()
+    called = np.repeat([worn.label for worn in looks_to_draw], asked.count).tolist()
     for row, outfit, about, pixels in zip(rows, called, told, pictures.permute(0, 2, 3, 1).numpy(), strict=True):
         file = workspace.looks / f"{workspace.character.name}-{outfit}-{row.seed}.png"
         made.append(finish(file, pixels, signer, about))
         looks.append(Look(str(file), row.prompt, outfit, row.seed))
     workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], made)
     return looks
+
+
+def _worn(workspace: Workspace, asked: Asked) -> list[_Worn]:
+    """Each way of being dressed that is asked for. Raises BadInput or UnknownName."""
+    extra, wear = asked.accessories, asked.wear
+    if not asked.outfits and not wear:
+        alone = f"{', '.join(extra.names)} alone is no dressed picture" if extra.names else "no outfit named"
+        raise BadInput(f'{alone}: finished pictures are dressed; choose an outfit with --outfit NAME, or --wear "green coat"')
+    workspace.worn("accessory", extra.names)
+    found = [
+        _Worn(_label(name, extra), composed(Composition.of([name], asked.scale), extra), asked.text)
+        for name in workspace.worn("outfit", asked.outfits)
+    ]
+    if wear:
+        slug = re.sub(r"[^a-z0-9]+", "-", covering(wear).lower()).strip("-")[:40]
+        found.append(_Worn(_label(slug, extra), composed(IDENTITY_ALONE, extra), f"{wear}, {asked.text}"))
+    return found
+
+
+def _label(outfit: str, accessories: Composition) -> str:
+    return "-with-".join(part for part in (outfit, "-".join(accessories.names)) if part)
 
 
 def ignores_weights(workspace: Workspace, text: str) -> bool:
@@ -137,33 +164,38 @@ def _infotext(workspace: Workspace, stack: AdapterStack, row: Row, config: Sampl
 
 def lookbook(
     workspace: Workspace, seed: int, config: SampleConfig, background: str = "white",
-    on_pictures: OnPictures = lambda _done, _all: None,
+    on_pictures: OnPictures = lambda _done, _all: None, accessories: Composition = IDENTITY_ALONE,
 ) -> tuple[str, str]:  # fmt: skip
-    """Every trained outfit from every view, as ``looks/lookbook.png`` and ``looks/lookbook.html``; their paths."""
+    """Every trained outfit from every view, as ``looks/lookbook.png`` and ``looks/lookbook.html``; their paths.
+
+    With ``accessories`` each is worn with them, and the files say so in their names.
+    """
     names = workspace.trained()
     if not names:
         raise NotReady("no outfit is trained yet: run dressform train")
+    every = [*names, *workspace.worn("accessory", accessories.names)]
+    worn = {name: composed(Composition.of([name]), accessories) for name in names}
     rows = [
         Row(
-            prompt_for(workspace, name, f"{view} view, standing, {background} background"),
+            prompt_for(workspace, worn[name], f"{view} view, standing, {background} background"),
             seed_of(seed, "lookbook", 0, f"{name}/{view}") % 2**31,
-            scales(names, name),
+            scales(every, worn[name]),
         )
         for name in names
         for view in VIEWS
     ]
-    grant = agreed(workspace, names)
-    stack = wardrobe(workspace, grant, names)
+    grant = agreed(workspace, every)
+    stack = wardrobe(workspace, grant, every)
     with stack.attached():
         drawn = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
     keys = [(name, view) for name in names for view in VIEWS]
     cells = dict(zip(keys, drawn.permute(0, 2, 3, 1).numpy(), strict=True))
-    title = f"{workspace.character.name}: lookbook"
-    picture, page = workspace.looks / "lookbook.png", workspace.looks / "lookbook.html"
+    title = f"{workspace.character.name}: {_label('lookbook', accessories).replace('-with-', ' with ')}"
+    picture, page = (workspace.looks / f"{_label('lookbook', accessories)}.{ending}" for ending in ("png", "html"))
     signer = credentials(workspace.store)
     made = finish(picture, book.sheet(cells, names, VIEWS, title), signer)
     files = {key: finished(pixels, signer) for key, pixels in cells.items()}
     write_atomically(page, book.page(files, names, VIEWS, title).encode())
     outputs = [made, *(sha256(data).hexdigest() for data in files.values())]
-    workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], outputs)
+    workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, every)], outputs)
     return str(picture), str(page)

@@ -20,6 +20,7 @@ from dressform.adapters.widening import widened, widest
 from dressform.consent.gate import Grant
 from dressform.consent.profile import EMPTY
 from dressform.errors import BadInput
+from dressform.records import Composition
 from dressform.store import write_atomically
 from dressform.workspace import bundling, labelling
 from dressform.workspace.dressing import prompt_for
@@ -48,7 +49,7 @@ class Write(Protocol):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to give away, and how.
+    """What to give away, and how: outfits, and accessories; "joined" and "comfyui" wear these with each outfit.
 
     ``identity`` is her own adapter; "joined", "comfyui" and "charx" give it away in any case. ``profile`` lets her name, the
     text about her and her boundaries into a "charx". ``license`` is written into every adapter.
@@ -59,19 +60,22 @@ class Wanted:
     identity: bool = False
     profile: bool = False
     license: str = ""
+    accessories: tuple[str, ...] = ()
 
 
 def export(workspace: Workspace, wanted: Wanted, folder: Path) -> list[Path]:
-    """Write the adapters of these outfits (and her own) into ``folder``; the files written.
+    """Write the adapters of these outfits and accessories (and her own) into ``folder``; the files written.
 
-    "kohya" and "peft" are one file for each adapter. "joined" is one file for each outfit that holds the identity too,
-    "comfyui" a workflow beside kohya files, "charx" one file with everything. Raises Refused without consent, NotReady
+    "kohya" and "peft" are one file for each adapter. "joined" is one file for each outfit that holds the identity and the
+    accessories too, "comfyui" a workflow beside kohya files, "charx" one file with everything. Raises Refused without consent, NotReady
     before training, UnknownName for an outfit, BadInput where another file is in the way.
     """
-    names = [workspace.outfit(name).name for name in wanted.outfits]
+    names = [*workspace.worn("outfit", wanted.outfits), *workspace.worn("accessory", wanted.accessories)]
     whole = wanted.identity or wanted.form in ("joined", "comfyui", "charx")
     if not names and not wanted.identity and wanted.form != "charx":
-        raise BadInput("nothing to export: name outfits with --outfit, or her own adapter with --identity")
+        raise BadInput("nothing to export: name outfits with --outfit, accessories with --with, or her own adapter with --identity")
+    if wanted.accessories and not wanted.outfits and wanted.form in ("joined", "comfyui"):
+        raise BadInput(f"{', '.join(wanted.accessories)}: --format {wanted.form} wears them with an outfit; name one with --outfit")
     if wanted.profile and wanted.form != "charx":
         raise BadInput("--profile goes with --format charx: no other file has a place for it")
     granted: dict[str | None, Export] = {name: workspace.gate.need("export:outfit", asset_of(name)) for name in names}
@@ -82,7 +86,7 @@ def export(workspace: Workspace, wanted: Wanted, folder: Path) -> list[Path]:
 
 
 def _kohya(workspace: Workspace, wanted: Wanted, adapters: Adapters) -> list[_Part]:
-    sheets = [_Part(f"{a.info.name}.json", _card(workspace, name), (name,)) for name, a in adapters.items()]
+    sheets = [_Part(f"{a.info.name}.json", _card(workspace, (name,) if name else ()), (name,)) for name, a in adapters.items()]
     return [*_each(workspace, wanted, adapters, files.to_bytes), *sheets]
 
 
@@ -93,19 +97,24 @@ def _peft(workspace: Workspace, wanted: Wanted, adapters: Adapters) -> list[_Par
 def _joined(workspace: Workspace, wanted: Wanted, adapters: Adapters) -> list[_Part]:
     who, parts = adapters[None], []
     for name in wanted.outfits:
-        both = [who, adapters[name]]
-        targets = widest(both)
+        worn = (name, *wanted.accessories)
+        together = [who, *(adapters[one] for one in worn)]
+        targets = widest(together)
         layers = workspace.backbone.target_layers(targets)
-        words = f"{who.info.trigger}, {both[1].info.trigger}"
-        one = joined(f"{both[1].info.name}-joined", words, layers, [widened(a, targets, layers) for a in both], [1.0, 1.0])
-        data = files.to_bytes(one, card=labelling.card(workspace, wanted.license, tuple(a.info.name for a in both)))
-        parts += [_Part(f"{one.info.name}.safetensors", data, (None, name))]
-        parts += [_Part(f"{one.info.name}.json", _card(workspace, name), (None, name))]
+        words, called = ", ".join(a.info.trigger for a in together), "-".join((adapters[name].info.name, *wanted.accessories, "joined"))
+        one = joined(called, words, layers, [widened(a, targets, layers) for a in together], [1.0] * len(together))
+        data = files.to_bytes(one, card=labelling.card(workspace, wanted.license, tuple(a.info.name for a in together)))
+        parts += [_Part(f"{called}.safetensors", data, (None, *worn))]
+        parts += [_Part(f"{called}.json", _card(workspace, worn), (None, *worn))]
     return parts
 
 
 def _comfyui(workspace: Workspace, wanted: Wanted, adapters: Adapters) -> list[_Part]:
-    flows = [_Part(f"{adapters[n].info.name}.workflow.json", _workflow(workspace, adapters, n), (None, n)) for n in wanted.outfits]
+    flows = []
+    for name in wanted.outfits:
+        worn = (name, *wanted.accessories)
+        called = "-".join((adapters[name].info.name, *wanted.accessories))
+        flows.append(_Part(f"{called}.workflow.json", _workflow(workspace, adapters, worn), (None, *worn)))
     return [*_each(workspace, wanted, adapters, files.to_bytes), *flows]
 
 
@@ -151,15 +160,15 @@ def _written(workspace: Workspace, granted: Mapping[str | None, Export], folder:
     return [folder / part.name for part in parts]
 
 
-def _workflow(workspace: Workspace, adapters: Adapters, outfit: str) -> bytes:
+def _workflow(workspace: Workspace, adapters: Adapters, worn: tuple[str, ...]) -> bytes:
     base = workspace.backbone
-    loras = [(f"{adapters[name].info.name}.safetensors", 1.0) for name in (None, outfit)]
-    prompt = prompt_for(workspace, outfit, "front view, standing, white background")
+    loras = [(f"{adapters[name].info.name}.safetensors", 1.0) for name in (None, *worn)]
+    prompt = prompt_for(workspace, Composition.of(worn), "front view, standing, white background")
     checkpoint = f"{Path(workspace.character.base_model).stem}.safetensors"
-    return comfyui.workflow(checkpoint, loras, prompt, "", base.size_px, f"{workspace.character.name}-{outfit}")
+    return comfyui.workflow(checkpoint, loras, prompt, "", base.size_px, "-".join((workspace.character.name, *worn)))
 
 
-def _card(workspace: Workspace, outfit: str | None) -> bytes:
+def _card(workspace: Workspace, worn: tuple[str, ...]) -> bytes:
     """A1111's card for a file (``NAME.json`` beside it): the words that call it, and how strongly it is worn."""
-    words = prompt_for(workspace, outfit, "")
+    words = prompt_for(workspace, Composition.of(worn), "")
     return json.dumps({"activation text": words, "preferred weight": 1.0}, indent=1).encode() + b"\n"

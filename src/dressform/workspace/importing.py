@@ -1,4 +1,4 @@
-"""The action ``import``: an adapter made elsewhere becomes her identity, or an outfit of hers, where her owner agreed to it.
+"""The action ``import``: an adapter made elsewhere becomes her identity, an outfit or an accessory, where her owner agreed to it.
 
 It stands where a training would have put one, so it needs what that training needs: ``train:identity`` or ``train:outfit``.
 """
@@ -21,10 +21,10 @@ from dressform.adapters.stack import Adapter
 from dressform.consent.gate import Grant
 from dressform.consent.refusals import refuse_young, refuse_young_throughout
 from dressform.errors import BadInput, Mismatch, Refused
-from dressform.records import AdapterInfo, Outfit, checked_name
+from dressform.records import AdapterInfo, Outfit, Worn, checked_name
 from dressform.store import read_at_most
 from dressform.workspace import character_file
-from dressform.workspace.workspace import IMPORTED, Workspace, asset_of
+from dressform.workspace.workspace import IMPORTED, Workspace, asset_of, refuse_other_kind
 
 Take = Grant[Literal["train:identity"]] | Grant[Literal["train:outfit"]]
 _SETTINGS_LIMIT_BYTES = 1 << 20
@@ -35,7 +35,7 @@ _BASE_HASHES = ("dressform.base_model_sha256", "ss_new_sd_model_hash", "ss_sd_mo
 
 @dataclass(frozen=True)
 class Asked:
-    """What to take, and as what: ``outfit`` is None for her identity.
+    """What to take, and as what: ``outfit`` is None for her identity, else the name of an outfit or, by ``kind``, an accessory.
 
     ``trigger`` is the word that calls a new outfit (None: the file's own where it is one word, else the usual one); ``mu``
     is the strength of soft projection against her identity, 0 for none.
@@ -45,6 +45,7 @@ class Asked:
     outfit: str | None = None
     trigger: str | None = None
     mu: float = 0.0
+    kind: Worn = "outfit"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def take(workspace: Workspace, asked: Asked) -> Taken:
     Raises Refused without consent or for what its texts say, BadInput or Mismatch for a file that does not fit (then nothing
     is changed), NotReady where projection is asked for and there is no identity.
     """
-    _check(asked)
+    _check(workspace, asked)
     grant = _agreed(workspace, asked.outfit)
     data = read_at_most(asked.file, foreign.FILE_LIMIT_BYTES)
     said, digest = header.read(data).metadata, sha256(data).hexdigest()
@@ -80,12 +81,14 @@ def take(workspace: Workspace, asked: Asked) -> Taken:
         raise Refused(f"{asked.file.name}: it comes from pictures whose consent was revoked; it is not taken back in")
     _refuse_texts(said)
     _refuse_other_base(said, workspace.backbone.sha256)
+    if asked.outfit is not None and said.get("dressform.kind") == "accessory" != asked.kind:
+        raise BadInput(f"{asked.file.name}: it says that it is an accessory; take it with --as accessory --accessory {asked.outfit}")
     targets, layers, found = _read(workspace, data, asked.file)
     its_word = said.get("modelspec.trigger_phrase", "").strip()
     trigger = _trigger(workspace, asked, its_word)
     name = workspace.character.name + (f"-{asked.outfit}" if asked.outfit else "")
     info = AdapterInfo(
-        "outfit" if asked.outfit else "identity", name, trigger, 1, 1.0, targets, workspace.backbone.sha256,
+        asked.kind if asked.outfit else "identity", name, trigger, 1, 1.0, targets, workspace.backbone.sha256,
         architecture=workspace.backbone.architecture, origin_sha256=digest, origin_base=_stated_base(said),
     )  # fmt: skip
     adapter, overlap = foreign.to_adapter(found, info, layers), None
@@ -94,7 +97,7 @@ def take(workspace: Workspace, asked: Asked) -> Taken:
     exact16 = found.exact16 and found.scaling is not None and not asked.mu
     _keep(workspace, grant, asked.outfit, adapter, torch.float16 if exact16 else torch.float32)
     if asked.outfit is not None and workspace.character.outfit(asked.outfit) is None:
-        known = (*workspace.character.outfits, Outfit(asked.outfit, trigger))
+        known = (*workspace.character.outfits, Outfit(asked.outfit, trigger, asked.kind))
         workspace.character = replace(workspace.character, outfits=known)
         character_file.write(workspace.root, workspace.character)
     return Taken(name, found.ranks, len(found.matrices), found.left_out, trigger, its_word, overlap, found.lost)
@@ -106,9 +109,10 @@ def _agreed(workspace: Workspace, outfit: str | None) -> Take:
     return workspace.gate.need("train:outfit", asset_of(None), asset_of(outfit))
 
 
-def _check(asked: Asked) -> None:
+def _check(workspace: Workspace, asked: Asked) -> None:
     if asked.outfit is not None:
-        refuse_young(checked_name("outfit", asked.outfit))
+        refuse_young(checked_name(asked.kind, asked.outfit))
+        refuse_other_kind(workspace.character, asked.outfit, asked.kind)
     if asked.trigger is not None:
         refuse_young(checked_name("trigger word", asked.trigger))
     if not 0 <= asked.mu < 1e6 or (asked.mu and asked.outfit is None):
@@ -190,12 +194,16 @@ def _keep(workspace: Workspace, grant: Take, outfit: str | None, adapter: Adapte
     workspace.store.write(f"{name}.mark", IMPORTED)
 
 
-def wanted(kind: str, outfit: str) -> str | None:
-    """What ``--as`` and ``--outfit`` say together: None for her identity, else the outfit's name. Raises BadInput."""
-    if kind not in ("identity", "outfit"):
-        raise BadInput(f"--as {kind}: use identity or outfit")
-    if kind == "identity" and outfit:
-        raise BadInput("--outfit goes with --as outfit")
-    if kind == "outfit" and not outfit:
-        raise BadInput("--as outfit needs the outfit's name: --outfit NAME")
-    return outfit or None
+def wanted(kind: str, outfit: str, accessory: str = "") -> tuple[str | None, Worn]:
+    """What ``--as`` and the names say together: None for her identity, else a name and what it is. Raises BadInput."""
+    names: dict[str, tuple[str, Worn]] = {"outfit": (outfit, "outfit"), "accessory": (accessory, "accessory")}
+    if kind not in ("identity", *names):
+        raise BadInput(f"--as {kind}: use identity, outfit or accessory")
+    for other, (name, _) in names.items():
+        if name and other != kind:
+            raise BadInput(f"--{other} goes with --as {other}")
+    if kind == "identity":
+        return None, "outfit"
+    if not names[kind][0]:
+        raise BadInput(f"--as {kind} needs the {kind}'s name: --{kind} NAME")
+    return names[kind]

@@ -23,6 +23,9 @@ from dressform.workspace.describing import read_pictures
 from dressform.workspace.room import UNNAMED, view_of
 from dressform.workspace.workspace import Workspace, asset_of
 
+_OF_GARMENTS = ("garment-always-named", "another-outfit")
+"""Findings that an accessory does not have: what she wears beside it may be anything, and is to be named."""
+
 
 def findings(workspace: Workspace) -> list[Finding]:
     """What her captions and pictures would teach that they should not. Raises Refused without consent to caption them."""
@@ -30,7 +33,9 @@ def findings(workspace: Workspace) -> list[Finding]:
     if pictures:
         workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in pictures}))
     words = Words(workspace.character.trigger, tuple((o.name, o.trigger) for o in workspace.character.outfits))
-    return lint(_seen(workspace, pictures), words, near_duplicates(workspace, pictures))
+    found = lint(_seen(workspace, pictures), words, near_duplicates(workspace, pictures))
+    accessories = workspace.character.named("accessory")
+    return [f for f in found if f.about not in accessories or f.code not in _OF_GARMENTS]
 
 
 def refuse_serious(found: Sequence[Finding]) -> None:
@@ -72,25 +77,30 @@ def read(workspace: Workspace, every: bool, tagger: Path | None = None) -> list[
         raise NotReady("the reader reads the embedded lay-figure world alone; give a tagger with --tagger model.onnx, or caption edit")
     pictures = [p for p in workspace.pictures(every=True) if every or not tags.tags(p.caption)]
     workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in pictures}))
+    own = {p.id: p.outfit in workspace.character.named("outfit") for p in pictures}
     if tagger is not None:
         look = taggers.load(tagger)
-        return captioning.write(workspace, {p: _tagged(p, look(_pixels(workspace, p))) for p in pictures}, "read")
+        return captioning.write(workspace, {p: _tagged(p, look(_pixels(workspace, p)), own[p.id]) for p in pictures}, "read")
     found = read_pictures(workspace, reading.load(), pictures)
-    return captioning.write(workspace, {p: _caption(p, r) for p, r in zip(pictures, found, strict=True)}, "read")
+    return captioning.write(workspace, {p: _caption(p, r, own[p.id]) for p, r in zip(pictures, found, strict=True)}, "read")
 
 
-def _tagged(picture: Picture, found: Sequence[str]) -> str:
-    """Of a tagger's tags those that a caption names; a garment only where no outfit's word means it. Raises Refused."""
+def _tagged(picture: Picture, found: Sequence[str], has_word: bool) -> str:
+    """Of a tagger's tags those that a caption names; a garment only where no outfit's word means it (``has_word``). Raises Refused."""
     refuse_young(", ".join(found))
-    named = ("view", "pose", "background", *(["garment"] if picture.outfit is None else []))
+    named = ("view", "pose", "background", *([] if has_word else ["garment"]))
     return tags.joined([t for t in found if tags.kind(t) in named])
 
 
-def _caption(picture: Picture, seen: reading.Reading) -> str:
-    """What is read; but a view that the caption names already, as the figures of a sheet do, is known better than read."""
+def _caption(picture: Picture, seen: reading.Reading, has_word: bool) -> str:
+    """What is read; but a view that the caption names already, as the figures of a sheet do, is known better than read.
+
+    What she wears is said where no outfit's word means it.
+    """
     named, scene = view_of(picture.caption), _scene(seen)
     scene = scene if named == UNNAMED else replace(scene, view=named)
-    return tags.joined([*([NEUTRAL] if picture.outfit is None else []), *scene_tags(scene)])
+    worn = NEUTRAL if picture.outfit is None else shown_tags(seen)[0]
+    return tags.joined([*([] if has_word else [worn]), *scene_tags(scene)])
 
 
 def _scene(seen: reading.Reading) -> Scene:

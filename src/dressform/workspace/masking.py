@@ -57,17 +57,20 @@ def mask(
     again: bool = False,
     on_picture: OnPicture = lambda _done, _all: None,
 ) -> Masked:
-    """Give the outfit's pictures masks: those without one, or, with ``again``, all.
+    """Give the pictures of an outfit or accessory masks: those without one, or, with ``again``, all.
 
-    "auto" is the reader on the embedded world, and the base model's words elsewhere. ``words`` name the garment for them (the
+    "auto" is the reader on the embedded world (for an accessory, which it does not know, the difference with neutral pictures),
+    and the base model's words elsewhere. ``words`` name the garment for them (the
     outfit's name where none are given). Raises UnknownName, NotReady, or Refused without consent.
     """
-    workspace.outfit(outfit)
+    accessory = workspace.outfit(outfit).kind == "accessory"
     wanted = [p for p in workspace.pictures(outfit) if again or not p.has_mask]
-    grant = workspace.gate.need("caption", asset_of(outfit), *([asset_of(None)] if by == "neutral" else []))
     embedded = workspace.character.base_model == EMBEDDED
     if by == "auto":
-        by = "reader" if embedded else "words"
+        by = "words" if not embedded else "neutral" if accessory else "reader"
+    grant = workspace.gate.need("caption", asset_of(outfit), *([asset_of(None)] if by == "neutral" else []))
+    if by == "reader" and accessory:
+        raise NotReady(f"the reader knows no accessories: use --by neutral, or add {outfit} with masks/NAME.png")
     if by == "reader" and not embedded:
         raise NotReady("the reader reads pictures of the embedded lay-figure world alone; use --by words or --by neutral")
     find = _FINDERS[by](workspace, tuple(words) or (outfit,))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,9 +18,11 @@ import torch
 from dressform.backbones.protocol import Backbone
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import NotReady, Refused
-from dressform.layfigure.doll import BACKGROUNDS, IDENTITY_ATTRIBUTES, POSES, VIEWS
+from dressform.layfigure.doll import BACKGROUNDS, IDENTITY_ATTRIBUTES, POSES, VIEWS, Scene
 from dressform.layfigure.render import render
 from dressform.measure import reader as reading
+from dressform.measure.curves import SCALES, Curves, curves
+from dressform.measure.reader import Reading
 from dressform.measure.report import Example, Examples, page
 from dressform.measure.separation import (
     GARMENT_WORDS,
@@ -34,12 +36,13 @@ from dressform.measure.separation import (
     mistakes,
     neutral_dolls,
 )
-from dressform.records import Figure
+from dressform.records import IDENTITY_ALONE, Composition, Figure
 from dressform.store import write_atomically
 from dressform.train.draws import generator, seed_of
 from dressform.workspace.describing import read_pictures
 from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
 from dressform.workspace.finishing import credentials, finished
+from dressform.workspace.trying import tried_on
 from dressform.workspace.workspace import Workspace, asset_of
 
 
@@ -56,32 +59,61 @@ class Measured:
     truth: Truth
     reader: dict[str, dict[str, float]]
     examples: dict[str, Examples] = field(default_factory=dict)
+    accessories: dict[str, dict[str, Figure]] = field(default_factory=dict)
+    """What wearing each accessory does (``measure.accessories.TRIED_ON``)."""
+    curves: Curves = field(default_factory=dict)
+    """Measures against the outfit's scale, where they were asked for."""
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One picture to draw and read: what is asked, how she is seen, from which seed, and what is worn."""
+
+    asked: str
+    scene: Scene
+    seed: int
+    worn: Composition
 
 
 def measure(
-    workspace: Workspace, each: int, seed: int, config: SampleConfig, on_pictures: OnPictures = lambda _done, _all: None
-) -> Measured:
+    workspace: Workspace, each: int, seed: int, config: SampleConfig, on_pictures: OnPictures = lambda _done, _all: None,
+    scales_too: bool = False,
+) -> Measured:  # fmt: skip
     """Draw ``each`` probes of every trained outfit, and as many of the neutral layer, and read them.
+
+    Then ``each`` with every trained accessory, over all outfits; and with ``scales_too`` those of the outfits at every scale of
+    ``curves.SCALES``. They ask for pictures that were drawn without, from the same seeds.
 
     Raises NotReady before training, Refused without consent.
     """
     names = [name for name in workspace.trained() if workspace.pictures(name)]
     if not names:
         raise NotReady("no outfit is trained yet: run dressform train; an imported one is measured once pictures of it are added")
-    grant = workspace.gate.need("measure", asset_of(None), *map(asset_of, names))
+    extras = [name for name in workspace.trained("accessory") if any(p.has_mask for p in workspace.pictures(name))]
+    every = [*names, *extras]
+    grant = workspace.gate.need("measure", asset_of(None), *map(asset_of, every))
     reader = reading.load()
     truth = _truth(workspace, reader, names)
-    asked = [name for name in [NEUTRAL, *names] for _ in range(each)]
-    scenes = [_scene(seed, i) for i in range(len(asked))]
-    rows = [_row(workspace, names, a, s, seed_of(seed, "probe", i) % 2**31) for i, (a, s) in enumerate(zip(asked, scenes, strict=True))]
-    stack = wardrobe(workspace, grant, names)
+    plain = _trials(names, each, seed)
+    dressed = plain[each:]
+    spread = dressed[:: len(names)]
+    with_it = {name: [replace(t, worn=t.worn + Composition.of([name])) for t in spread] for name in extras}
+    at = {scale: [replace(t, worn=Composition.of([t.asked], scale)) for t in dressed] for scale in SCALES if scale != 1.0 and scales_too}
+    trials = [*plain, *(t for part in (*with_it.values(), *at.values()) for t in part)]
+    stack = wardrobe(workspace, grant, every)
     with stack.attached():
+        rows = [_row(workspace, every, t) for t in trials]
         drawn = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
-    inputs = [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)]
+    inputs = [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, every)]
     workspace.record(grant, inputs, ())
-    probes = [Probe(a, s, r, truth.visible(a, s)) for a, s, r in zip(asked, scenes, reader.read(drawn), strict=True)]
-    kept = _examples(workspace, inputs, names, probes, drawn, truth)
-    return Measured(figures(probes, truth), matrix(probes, truth), truth, reader.card, kept)
+    read = dict(zip(trials, zip(_probes(trials, reader.read(drawn), truth), drawn, strict=True), strict=True))
+    probes = [read[t][0] for t in plain]
+    kept = _examples(workspace, inputs[: 1 + len(names)], names, probes, drawn, truth)
+    tried = {
+        name: tried_on(workspace, reader, name, truth, [read[t] for t in spread], [read[t] for t in part]) for name, part in with_it.items()
+    }
+    scaled = curves({1.0: probes[each:], **{scale: [read[t][0] for t in part] for scale, part in at.items()}}, truth) if at else {}
+    return Measured(figures(probes, truth), matrix(probes, truth), truth, reader.card, kept, tried, scaled)
 
 
 def to_json(measured: Measured) -> str:
@@ -89,16 +121,22 @@ def to_json(measured: Measured) -> str:
     return json.dumps(
         {
             "figures": {name: asdict(figure) for name, figure in measured.figures.items()},
-            "matrix": {row: {c: asdict(f) for c, f in cells.items()} for row, cells in measured.matrix.items()},
+            "matrix": _as_rows(measured.matrix),
             "truth": {
                 "noise": round(measured.truth.noise, 4),
                 "identity": dict(measured.truth.identity),
                 "outfits": {k: dict(v) for k, v in measured.truth.outfits.items()},
             },
             "reader": measured.reader,
+            "accessories": _as_rows(measured.accessories),
+            "curves": _as_rows(measured.curves),
         },
         indent=1,
     )  # fmt: skip
+
+
+def _as_rows(found: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, dict]]:
+    return {row: {name: asdict(figure) for name, figure in cells.items()} for row, cells in found.items()}
 
 
 def write_json(measured: Measured, file: Path) -> None:
@@ -108,7 +146,7 @@ def write_json(measured: Measured, file: Path) -> None:
 
 def write_page(measured: Measured, title: str, file: Path) -> None:
     """Write the same, with examples and what to do, as a page that opens from disk."""
-    text = page(title, measured.figures, measured.matrix, measured.reader, measured.examples)
+    text = page(title, measured.figures, measured.matrix, measured.reader, measured.examples, measured.accessories, measured.curves)
     write_atomically(file, text.encode())
 
 
@@ -141,17 +179,30 @@ def _in_words(wrong: Mapping[str, tuple[str, str]]) -> str:
     return "; ".join(f"{name.replace('_', ' ')} {seen}, not {wanted}" for name, (wanted, seen) in wrong.items())
 
 
-def _row(workspace: Workspace, names: list[str], asked: str, scene: dict[str, str], seed: int) -> Row:
-    text = f"{scene['view']} view, {scene['pose']}, {scene['background']} background"
-    if asked == NEUTRAL:
-        return Row(prompt_for(workspace, None, f"neutral layer, {text}"), seed, scales(names, None))
-    return Row(prompt_for(workspace, asked, text), seed, scales(names, asked))
+def _trials(names: Sequence[str], each: int, seed: int) -> list[_Trial]:
+    """``each`` of the neutral layer, then as many of every outfit."""
+    asked = [name for name in (NEUTRAL, *names) for _ in range(each)]
+    worn = {NEUTRAL: IDENTITY_ALONE, **{name: Composition.of([name]) for name in names}}
+    return [_Trial(a, _scene(seed, i), seed_of(seed, "probe", i) % 2**31, worn[a]) for i, a in enumerate(asked)]
 
 
-def _scene(seed: int, i: int) -> dict[str, str]:
+def _probes(trials: Sequence[_Trial], readings: Sequence[Reading], truth: Truth) -> list[Probe]:
+    """What should show does not depend on accessories and scales: it is asked for once for each scene."""
+    visible = {(asked, scene): truth.visible(asked, asdict(scene)) for asked, scene in {(t.asked, t.scene) for t in trials}}
+    return [Probe(t.asked, asdict(t.scene), r, visible[t.asked, t.scene]) for t, r in zip(trials, readings, strict=True)]
+
+
+def _row(workspace: Workspace, names: list[str], trial: _Trial) -> Row:
+    scene = trial.scene
+    text = f"{scene.view} view, {scene.pose}, {scene.background} background"
+    said = f"neutral layer, {text}" if trial.asked == NEUTRAL else text
+    return Row(prompt_for(workspace, trial.worn, said), trial.seed, scales(names, trial.worn))
+
+
+def _scene(seed: int, i: int) -> Scene:
     draw_ = generator(seed, "scene", i)
     pick: Callable[[tuple[str, ...]], str] = lambda words: words[int(torch.randint(len(words), (), generator=draw_))]  # noqa: E731
-    return {"view": pick(VIEWS), "pose": pick(POSES), "background": pick(BACKGROUNDS)}
+    return Scene(pick(VIEWS), pick(POSES), pick(BACKGROUNDS))
 
 
 def _truth(workspace: Workspace, reader: reading.Reader, names: list[str]) -> Truth:

@@ -44,6 +44,8 @@ class Outlook:
     identity: Plan | None
     outfits: Plan | None
     budget_bytes: float
+    accessories: tuple[str, ...] = ()
+    """Which of the names are accessories."""
 
     @property
     def seconds(self) -> float:
@@ -70,7 +72,8 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, restart:
         marks = {n: outfit_mark(workspace, given, recipes.outfits, n) for n in given.outfits}
         todo = [n for n, m in marks.items() if restart or not is_done(workspace, n, m)]
     kept = ([IDENTITY] if identity is None else []) + [n for n in given.outfits if n not in todo]
-    return Outlook(tuple(kept), identity, _outfits(workspace, recipes, todo, budget) if todo else None, budget)
+    outfits = _outfits(workspace, recipes, todo, budget) if todo else None
+    return Outlook(tuple(kept), identity, outfits, budget, workspace.character.named("accessory"))
 
 
 def identity_objective(given: Material, config: TrainConfig) -> Objective:

@@ -121,7 +121,7 @@ def write_contact(workspace: Workspace, outfits: Sequence[str], folder: Path) ->
 
     Raises Refused for neutral pictures and without consent, UnknownName, NotReady, and BadInput where the folder is hers.
     """
-    names = [workspace.outfit(name).name for name in outfits]
+    names = workspace.worn("outfit", outfits)  # what she wears with an accessory may be the neutral layer
     if not names:
         raise Refused("only neutral pictures are here, and they never leave the vault but in an encrypted backup")
     shown = {name: cells(workspace, name) for name in names}

@@ -152,7 +152,7 @@ def _clear(workspace: Workspace) -> None:
 def _agreed(workspace: Workspace, origin: Origin) -> tuple[list[Picture], Grant[Scope], Grant[Scope] | None]:
     """Her pictures, and consent to learn from them. Raises NotReady or Refused."""
     pictures = workspace.pictures(every=True)
-    shown = identity_pictures(pictures, origin)
+    shown = identity_pictures(pictures, origin, workspace.character.named("accessory"))
     names = [o.name for o in workspace.character.outfits]
     learn_her = workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in shown}))
     return pictures, learn_her, workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None
@@ -205,7 +205,8 @@ def _train_group(her: _Training, group: Group, who: Adapter) -> None:
     jobs = []
     for name in group.names:
         called = f"{workspace.character.name}-{name}"
-        adapter = _new_adapter(workspace, "outfit", called, workspace.outfit(name).trigger, config, identity_sha)
+        worn = workspace.outfit(name)
+        adapter = _new_adapter(workspace, worn.kind, called, worn.trigger, config, identity_sha)
         jobs.append(Job(adapter, her.given.outfits[name]))
     together = outfit_mark(workspace, her.given, config, *group.names)
     _run(her, "outfits", group, jobs, outfit_on_identity(config.preserve), who, together)

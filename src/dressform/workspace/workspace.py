@@ -24,8 +24,8 @@ from dressform.consent.ledger import Head, Ledger
 from dressform.consent.profile import Profile
 from dressform.consent.refusals import refuse_young
 from dressform.consent.scopes import CAREFUL, Scope
-from dressform.errors import BadInput, NotReady, Refused, UnknownName
-from dressform.records import Character, IntakeReport, Outfit, Picture, checked_name
+from dressform.errors import BadInput, Mismatch, NotReady, Refused, UnknownName
+from dressform.records import Character, IntakeReport, Outfit, Picture, Worn, checked_name
 from dressform.store import Store
 from dressform.vault import owner as owners
 from dressform.vault import vault, witness
@@ -80,20 +80,29 @@ class Workspace:
         return [p for p in found if not p.generation or p.id not in gone]
 
     def add(
-        self, given: Sequence[Path], outfit: str | None, on_file: Callable[[int, int], None] = lambda _done, _all: None
-    ) -> IntakeReport:
-        """Take pictures in: neutral ones, or those of an outfit (made known on first use). See ``adding.add``."""
+        self, given: Sequence[Path], outfit: str | None, on_file: Callable[[int, int], None] = lambda _done, _all: None,
+        kind: Worn = "outfit",
+    ) -> IntakeReport:  # fmt: skip
+        """Take pictures in: neutral ones, or those of an outfit or accessory (made known on first use). See ``adding.add``."""
         from dressform.workspace import adding
 
-        return adding.add(self, given, outfit, on_file=on_file)
+        return adding.add(self, given, outfit, on_file=on_file, kind=kind)
 
     # names ------------------------------------------------------------------------------------------
     def outfit(self, name: str) -> Outfit:
-        """The outfit of that name. Raises UnknownName, with names near it."""
+        """The outfit or accessory of that name. Raises UnknownName, with names near it."""
         found = self.character.outfit(name)
         if found is None:
             raise UnknownName("outfit", name, [o.name for o in self.character.outfits])
         return found
+
+    def worn(self, kind: Worn, names: Sequence[str]) -> list[str]:
+        """The names themselves, where all are of that kind. Raises UnknownName, and BadInput for one of the other kind."""
+        for name in names:
+            if self.character.outfit(name) is None:
+                raise UnknownName(kind, name, self.character.named(kind))
+            refuse_other_kind(self.character, name, kind)
+        return list(names)
 
     def caption(self, picture: Picture) -> str:
         """A training caption: the trigger words, then what the picture's own caption says."""
@@ -135,23 +144,31 @@ class Workspace:
         mark = f"{self.adapter_name(outfit)}.mark"
         return mark in self.store and self.store.read(mark) == IMPORTED
 
-    def trained(self) -> list[str]:
-        """Names of the outfits that have an adapter."""
-        return [o.name for o in self.character.outfits if self.adapter_name(o.name) in self.store]
+    def trained(self, kind: Worn = "outfit") -> list[str]:
+        """Names of the outfits, or accessories, that have an adapter."""
+        return [name for name in self.character.named(kind) if self.adapter_name(name) in self.store]
 
     def adapter(self, _grant: Grant[Scope], outfit: str | None) -> Adapter:
-        """The identity adapter (None) or an outfit's. Raises NotReady, BadInput, Mismatch, or Refused for one in quarantine."""
+        """The identity adapter (None), or that of an outfit or accessory.
+
+        Raises NotReady, BadInput, Mismatch (also where character.toml says another kind than it was trained as: what passes for
+        an outfit passes for dressed), or Refused for one in quarantine.
+        """
         from dressform.adapters import files
 
         name = self.adapter_name(outfit)
         if name not in self.store:
-            what = "the identity is" if outfit is None else f"outfit {outfit!r} is"
+            what = "the identity is" if outfit is None else f"{self.outfit(outfit).kind} {outfit!r} is"
             raise NotReady(f"{what} not trained yet: run dressform train")
         data = self.store.read(name)
         if sha256(data).hexdigest() in self.quarantined():
             raise Refused(f"{name.split('/')[1]}: it comes from pictures whose consent was revoked; train again without them")
         targets = files.targets_of(data)
-        return files.from_bytes(data, self.backbone.target_layers(targets), self.backbone.sha256).to(self.backbone.device)
+        found = files.from_bytes(data, self.backbone.target_layers(targets), self.backbone.sha256)
+        expected = IDENTITY if outfit is None else self.outfit(outfit).kind
+        if found.info.kind != expected:
+            raise Mismatch(f"{found.info.name} was made as {found.info.kind}, {character_file.NAME} says {expected}: correct it there")
+        return found.to(self.backbone.device)
 
 
 def keep_profile(store: Store, written: Profile) -> None:
@@ -159,8 +176,19 @@ def keep_profile(store: Store, written: Profile) -> None:
     store.write(_PROFILE, profiles.to_bytes(written))
 
 
+def refuse_other_kind(character: Character, name: str, kind: Worn) -> None:
+    """Raises BadInput where she has something of that name, but of the other kind."""
+    known = character.outfit(name)
+    if known is not None and known.kind != kind:
+        use = {"outfit": "--outfit", "accessory": "--accessory when it is added, --with when it is worn"}[known.kind]
+        raise BadInput(f"{name!r} is an {known.kind}, not an {kind}: name it with {use}, or choose another name")
+
+
 def asset_of(outfit: str | None) -> str:
-    """How the ledger names the neutral pictures (None) or an outfit's."""
+    """How the ledger names the neutral pictures (None), or those of an outfit or accessory.
+
+    By its name alone, whichever it is: what character.toml calls it must not change what is agreed.
+    """
     return NEUTRAL if outfit is None else outfit_asset(outfit)
 
 
