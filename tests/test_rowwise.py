@@ -103,3 +103,9 @@ def test_wider_convolutions_are_left_alone() -> None:
     others = nn.ModuleList([nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 1, stride=2), nn.Conv2d(4, 4, 1, padding=1), nn.Conv2d(4, 4, 1, groups=2)])
     rowwise.settle(others)
     assert all(type(one) is nn.Conv2d for one in others)
+
+
+def test_sizes_are_counted_with_nothing_computed() -> None:
+    counted = layers().to("meta")
+    rowwise.settle(counted)
+    assert counted["time"](torch.empty(4, 512, device="meta")).shape == (4, 192)

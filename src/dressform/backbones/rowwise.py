@@ -49,5 +49,5 @@ def _takes_single_cells(layer: nn.Conv2d) -> bool:
 
 
 def _rounds(x: Tensor) -> bool:
-    """True in a lower precision, whose rounding is larger than what all this is about."""
-    return x.dtype != torch.float32 or torch.is_autocast_enabled(x.device.type)
+    """True in a lower precision, whose rounding is larger than what all this is about, and where nothing is computed."""
+    return x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu")
