@@ -77,7 +77,8 @@ def read(workspace: Workspace, every: bool, tagger: Path | None = None) -> list[
         raise NotReady("the reader reads the embedded lay-figure world alone; give a tagger with --tagger model.onnx, or caption edit")
     pictures = [p for p in workspace.pictures(every=True) if every or not tags.tags(p.caption)]
     workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in pictures}))
-    own = {p.id: p.outfit in workspace.character.named("outfit") for p in pictures}
+    wordless = (None, *workspace.character.named("accessory"))
+    own = {p.id: p.outfit not in wordless for p in pictures}
     if tagger is not None:
         look = taggers.load(tagger)
         return captioning.write(workspace, {p: _tagged(p, look(_pixels(workspace, p)), own[p.id]) for p in pictures}, "read")
