@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dressform.adapters.stack import Adapter
 
@@ -23,7 +23,13 @@ def joined(name: str, trigger: str, layers: Mapping[str, nn.Module], adapters: S
     info = replace(adapters[-1].info, kind="joined", name=name, trigger=trigger, rank=rank, alpha=float(rank))
     made = Adapter(info, layers)
     with torch.no_grad():
-        for i, (down, up) in enumerate(zip(made.down, made.up, strict=True)):
-            down.copy_(torch.cat([a.down[i] for a in adapters]))
-            up.copy_(torch.cat([a.up[i] * (scale * a.info.scaling) for a, scale in zip(adapters, scales, strict=True)], dim=1))
+        made.values.copy_(torch.cat([_scaled(one, scale) for one, scale in zip(adapters, scales, strict=True)]))
     return made
+
+
+def _scaled(adapter: Adapter, scale: float) -> Tensor:
+    """Its values, with its scale and its scaling in every B."""
+    values = adapter.values.clone()
+    for up in adapter.parts(values)[1]:
+        up.mul_(scale * adapter.info.scaling)
+    return values

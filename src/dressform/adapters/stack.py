@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from dressform.records import AdapterInfo
 
-_LIVE: ContextVar[Mapping[AdapterStack, list[tuple[Tensor, Tensor]] | None]] = ContextVar("live", default=MappingProxyType({}))
+_LIVE: ContextVar[Mapping[AdapterStack, list[tuple[Tensor, Tensor] | None] | None]] = ContextVar("live", default=MappingProxyType({}))
 """What is live in each stack. A context variable, so that a block that is computed again in the backward pass finds what it had."""
 
 _COPIED_AT_MOST = 2**30
@@ -33,28 +33,45 @@ _COPIED_AT_MOST = 2**30
 class Adapter(nn.Module):
     """One low-rank adapter: for each target layer a down matrix A [r, in, ...] and an up matrix B [out, r].
 
-    Linear layers have A [r, in]; convolutions A [r, in, kh, kw]. B starts at zero, so a new adapter changes nothing.
+    Linear layers have A [r, in]; convolutions A [r, in, kh, kw]. B starts at zero, so a new adapter changes nothing. All of it is one
+    matrix: row i of ``values`` [r, width] holds row i of every A, then column i of every B, so that many adapters are stacked, scaled
+    and updated in a few operations, however many layers there are.
     """
 
     def __init__(self, info: AdapterInfo, layers: Mapping[str, nn.Module], seed: int = 0) -> None:
         super().__init__()
         self.info = info
         self.layer_names = tuple(layers)
+        weights: list[Tensor] = [layer.weight for layer in layers.values()]  # type: ignore[misc]
+        self.inner = tuple(weight.shape[1:] for weight in weights)
+        """What is behind the rank in each A."""
+        self.widths = (*(math.prod(shape) for shape in self.inner), *(len(weight) for weight in weights))
+        """Columns of ``values`` that each A takes, then each B."""
+        self.values = nn.Parameter(torch.zeros(info.rank, sum(self.widths)))
         generator = torch.Generator().manual_seed(seed)
-        down, up = [], []
-        for layer in layers.values():
-            weight = layer.weight
-            assert isinstance(weight, Tensor)
-            a = torch.empty(info.rank, *weight.shape[1:])
-            fan_in = math.prod(weight.shape[1:])
-            a.uniform_(-1, 1, generator=generator).mul_(1 / math.sqrt(fan_in))  # kaiming_uniform with a = sqrt(5)
-            down.append(nn.Parameter(a.to(weight.device)))
-            up.append(nn.Parameter(torch.zeros(weight.shape[0], info.rank, device=weight.device)))
-        self.down, self.up = nn.ParameterList(down), nn.ParameterList(up)
+        for a in self.down:
+            a.uniform_(-1, 1, generator=generator).mul_(1 / math.sqrt(a[0].numel()))  # kaiming_uniform with a = sqrt(5)
+        if weights:
+            self.values.data = self.values.data.to(weights[0].device)
+
+    @property
+    def down(self) -> list[Tensor]:
+        """A of each layer: views without gradient, to read and to write."""
+        return self.parts(self.values.detach())[0]
+
+    @property
+    def up(self) -> list[Tensor]:
+        """B of each layer: views without gradient, to read and to write."""
+        return self.parts(self.values.detach())[1]
+
+    def parts(self, values: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Of anything laid out like ``values`` (its gradient, say): what belongs to each A, and to each B."""
+        columns, n = values.split(self.widths, dim=-1), len(self.inner)
+        return [a.unflatten(-1, shape) for a, shape in zip(columns[:n], self.inner, strict=True)], [b.mT for b in columns[n:]]
 
     def matrices(self) -> Iterator[tuple[str, Tensor, Tensor]]:
-        """(layer name, A, B) for each target layer."""
-        return zip(self.layer_names, self.down, self.up, strict=True)  # type: ignore[return-value]
+        """(layer name, A, B) for each target layer, as ``down`` and ``up`` give them."""
+        return zip(self.layer_names, *self.parts(self.values.detach()), strict=True)
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,22 @@ class _Live:
 
     numbers: Tensor
     factors: Tensor
+
+
+class _LinearOfGroups:
+    """What a linear layer does where each group of rows has weights of its own: weight [groups, in, out]."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight, self.bias = weight, bias
+
+    def __call__(self, x: Tensor) -> Tensor:
+        kind = x.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+        self.weight = self.weight.to(dtype)  # once
+        y = torch.bmm(x.reshape(len(self.weight), -1, x.shape[-1]).to(dtype), self.weight)
+        if self.bias is not None:
+            y += self.bias.to(dtype)
+        return y.view(*x.shape[:-1], -1)
 
 
 class AdapterStack:
@@ -80,10 +113,10 @@ class AdapterStack:
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
         self._scaling = torch.tensor([a.info.scaling for a in adapters], dtype=torch.float32)
 
-    @property
-    def _packed(self) -> list[tuple[Tensor, Tensor]] | None:
-        """For each layer what acts on the rows (see ``_pack``), or None where no adapter is live."""
-        return _LIVE.get().get(self)
+    def _acting(self, i: int) -> tuple[Tensor, Tensor] | None:
+        """What acts on the rows in layer i (see ``_pack``), or None where no adapter is live."""
+        packed = _LIVE.get().get(self)
+        return None if packed is None else packed[i]
 
     def attach(self) -> None:
         """Put the adapters into the denoiser. Undone by ``detach``; the denoiser's own weights are never touched."""
@@ -119,23 +152,49 @@ class AdapterStack:
 
     @contextmanager
     def drawing(self, gates: Tensor) -> Iterator[None]:
-        """Like ``active``, for pictures alone: what every row wears alike (the identity, above all) is written into the weights.
+        """Like ``active``, for pictures alone: what a row wears is written into weights, so that it costs next to nothing a step.
 
-        Only the rest is multiplied at each step. Where a copy of the weights would be large, or their precision would round
-        the sum, nothing is written and all of it is multiplied.
+        What every row wears alike (the identity, above all) is written into the denoiser's own; the rest into a copy of each
+        linear layer for every group of rows. Where copies would be large, or their precision would round the sum, nothing is written
+        and all of it is multiplied; so are the convolutions of single groups.
         """
+        gates = gates.detach().cpu()
         alike = (gates == gates[:1]).all(0) & (gates[0] != 0)
-        if not alike.any() or not self._can_be_written():
+        live = _live(gates.masked_fill(alike, 0), self._scaling, 0)
+        if not self._can_be_written(1 + len(live.numbers)):
             with self.active(gates):
                 yield
             return
-        with self._written(torch.where(alike, gates[0], 0).tolist()), self.active(gates.masked_fill(alike, 0)):
+        with self._written(torch.where(alike, gates[0], 0).tolist()), self._own_weights(live):
             yield
 
-    def _can_be_written(self) -> bool:
+    def _can_be_written(self, copies: int) -> bool:
         weights: list[Tensor] = [layer.weight for layer in self.layers.values()]  # type: ignore[misc]
-        here = self.adapters[0].up[0].device  # blocks that are offloaded lie elsewhere
-        return all(w.dtype == torch.float32 and w.device == here for w in weights) and sum(w.nbytes for w in weights) <= _COPIED_AT_MOST
+        if not weights or not self.adapters:
+            return False
+        here = self.adapters[0].values.device  # blocks that are offloaded lie elsewhere
+        size = copies * sum(w.nbytes for w in weights)
+        return size <= _COPIED_AT_MOST and all(w.dtype == torch.float32 and w.device == here for w in weights)
+
+    @contextmanager
+    def _own_weights(self, live: _Live) -> Iterator[None]:
+        """Each group of rows with linear layers of its own, in the precision that they work in; convolutions multiplied."""
+        packed, changed = self._pack(live), []
+        for i, (layer, acting) in enumerate(zip(self.layers.values(), packed or (), strict=False)):
+            if isinstance(layer, nn.Conv2d) or packed is None or acting is None:
+                continue
+            down, up = acting
+            weight = torch.baddbmm(layer.weight.mT, down.mT, up)  # type: ignore[union-attr, arg-type]
+            layer.forward = _LinearOfGroups(weight, layer.bias)  # type: ignore[method-assign, arg-type]
+            changed.append(layer)
+            packed[i] = None
+        before = _LIVE.set({**_LIVE.get(), self: packed})
+        try:
+            yield
+        finally:
+            _LIVE.reset(before)
+            for layer in changed:
+                del layer.forward
 
     @contextmanager
     def _written(self, scales: Sequence[float]) -> Iterator[None]:
@@ -143,11 +202,10 @@ class AdapterStack:
         before = [layer.weight.detach().clone() for layer in self.layers.values()]  # type: ignore[operator]
         try:
             with torch.no_grad():
-                for i, layer in enumerate(self.layers.values()):
-                    for adapter, scale in zip(self.adapters, scales, strict=True):
-                        if scale:
-                            change = (adapter.up[i] @ adapter.down[i].flatten(1)).view_as(layer.weight)  # type: ignore[arg-type]
-                            layer.weight.add_(change, alpha=scale * adapter.info.scaling)  # type: ignore[operator, union-attr]
+                for adapter, scale in zip(self.adapters, scales, strict=True):
+                    for layer, down, up in adapter.matrices() if scale else ():
+                        weight = self.layers[layer].weight
+                        weight.add_((up @ down.flatten(1)).view_as(weight), alpha=scale * adapter.info.scaling)  # type: ignore[operator, arg-type]
             yield
         finally:
             with torch.no_grad():
@@ -168,29 +226,32 @@ class AdapterStack:
         finally:
             _LIVE.reset(before)
 
-    def _pack(self, live: _Live) -> list[tuple[Tensor, Tensor]] | None:
+    def _pack(self, live: _Live) -> list[tuple[Tensor, Tensor] | None] | None:
         """For each layer, A [groups, slots x rank, in, ...] and B times its factor [groups, slots x rank, out]."""
         groups, slots = live.numbers.shape
         if not slots:
             return None
         used, where = live.numbers.unique(return_inverse=True)
         adapters = [self.adapters[n] for n in used.tolist()]
-        rank = max(a.info.rank for a in adapters)
-        device = adapters[0].up[0].device
-        order, factors = where.flatten().to(device), live.factors.to(device)[:, :, None, None]
-        packed = []
-        for i in range(len(self.layers)):
-            a = _stacked([one.down[i] for one in adapters], rank).index_select(0, order)
-            b = _stacked([one.up[i].T for one in adapters], rank).index_select(0, order)
-            scaled = b.view(groups, slots, rank, -1) * factors
-            packed.append((a.reshape(groups, slots * rank, *a.shape[2:]), scaled.view(groups, slots * rank, -1)))
-        return packed
+        rank, device = max(a.info.rank for a in adapters), adapters[0].values.device
+        stacked = torch.stack([_of_rank(a.values, rank) for a in adapters]).index_select(0, where.flatten().to(device))
+        stacked = stacked.view(groups, slots, rank, -1)
+        inner, widths = adapters[0].inner, adapters[0].widths
+        downs, ups = stacked.split([sum(widths[: len(inner)]), sum(widths[len(inner) :])], dim=-1)
+        ups = ups * live.factors.to(device)[:, :, None, None]
+        return [
+            (a.unflatten(-1, shape), b)
+            for a, shape, b in zip(
+                downs.flatten(1, 2).split(widths[: len(inner)], dim=-1), inner, ups.flatten(1, 2).split(widths[len(inner) :], dim=-1),
+                strict=True,
+            )
+        ]  # fmt: skip
 
     def _linear(self, i: int):
         def hook(_layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if (packed := self._packed) is None:
+            if (acting := self._acting(i)) is None:
                 return output
-            a, b = packed[i]
+            a, b = acting
             x = inputs[0]
             low = torch.bmm(x.reshape(len(a), -1, x.shape[-1]), a.to(x.dtype).transpose(1, 2))
             return _raised(output, low, b)
@@ -199,10 +260,10 @@ class AdapterStack:
 
     def _convolution(self, i: int):
         def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if (packed := self._packed) is None:
+            if (acting := self._acting(i)) is None:
                 return output
             assert isinstance(layer, nn.Conv2d)
-            a, b = packed[i]
+            a, b = acting
             x = inputs[0]
             low = (lowered_one_by_one if x.device.type == "cpu" else lowered_at_once)(layer, x, a.to(x.dtype))
             return _raised(output.permute(0, 2, 3, 1), low.permute(0, 2, 3, 1), b).permute(0, 3, 1, 2)
@@ -243,6 +304,6 @@ def _live(gates: Tensor, scaling: Tensor, at_most: int) -> _Live:
     return _Live(numbers, factors.gather(1, numbers))
 
 
-def _stacked(parts: Sequence[Tensor], rank: int) -> Tensor:
-    """[n, rank, ...]; smaller ranks are filled up with zeros, which change nothing."""
-    return torch.stack([p if len(p) == rank else torch.cat([p, p.new_zeros(rank - len(p), *p.shape[1:])]) for p in parts])
+def _of_rank(values: Tensor, rank: int) -> Tensor:
+    """[rank, width]; a smaller rank is filled up with zeros, which change nothing."""
+    return values if len(values) == rank else torch.cat([values, values.new_zeros(rank - len(values), values.shape[1])])

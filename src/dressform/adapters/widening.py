@@ -20,7 +20,7 @@ def widened(adapter: Adapter, targets: str, layers: Mapping[str, nn.Module]) -> 
     """The adapter itself where it acts on ``layers`` (those of ``targets``) already; else one that is zero in the others."""
     if adapter.layer_names == tuple(layers):
         return adapter
-    made = Adapter(replace(adapter.info, targets=targets), layers).to(adapter.up[0].device)
+    made = Adapter(replace(adapter.info, targets=targets), layers).to(adapter.values.device)
     own = {layer: (down, up) for layer, down, up in adapter.matrices()}
     assert own.keys() <= layers.keys(), "an adapter for other layers"
     with torch.no_grad():

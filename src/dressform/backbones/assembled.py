@@ -36,6 +36,10 @@ class Asking(Protocol):
         """Conditioning [n, length, width] of texts."""
         ...
 
+    def framed(self, text: Tensor, frames: Tensor) -> Tensor:
+        """The conditioning with the frames in it, as ``Backbone`` states it."""
+        ...
+
     def ask(self, denoiser: Any, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         """The denoiser's prediction for noisy latents [n, c, h, w] at times t [n] in 0..999."""
         ...
@@ -133,7 +137,7 @@ class Assembled:
             return self.asking.encode_weighted(rows)  # type: ignore[attr-defined]
 
     def framed(self, text: Tensor, frames: Tensor) -> Tensor:
-        return self.asking.framed(text, frames) if hasattr(self.asking, "framed") else text  # type: ignore[attr-defined]
+        return self.asking.framed(text, frames)
 
     def predict(self, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         with self.autocast():

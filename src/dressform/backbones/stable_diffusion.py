@@ -56,6 +56,9 @@ class OneEncoder:
         ids, weights = emphasis.tokens(self.tokenizer, rows)
         return emphasis.emphasised(self.encoders[0]()(ids.to(self._device)).last_hidden_state.float(), weights)
 
+    def framed(self, text: Tensor, frames: Tensor) -> Tensor:
+        return text
+
     def ask(self, denoiser: Any, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         return denoiser(noisy, t, text).sample
 

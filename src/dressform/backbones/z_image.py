@@ -82,6 +82,9 @@ class LanguageModel:
         said = self.encoders[0]()(input_ids=ids, attention_mask=real, output_hidden_states=True)
         return packed(said.hidden_states[-2].float(), real)
 
+    def framed(self, text: Tensor, frames: Tensor) -> Tensor:
+        return text
+
     def ask(self, denoiser: Any, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         """The denoiser counts its time from noise to picture, and gives the velocity in that direction."""
         pictures = list(noisy[:, :, None].unbind(0))  # of one frame each

@@ -61,13 +61,14 @@ def _draw_batch(backbone: Backbone, stack: AdapterStack, rows: Sequence[Row], co
     noise = torch.stack([torch.randn(channels, side, side, generator=torch.Generator().manual_seed(r.seed)) for r in rows])
     said = encode(backbone, ["", *dict.fromkeys(r.prompt for r in rows)])
     where = {prompt: i + 1 for i, prompt in enumerate(dict.fromkeys(r.prompt for r in rows))}
-    text = said[[0] * len(rows) + [where[r.prompt] for r in rows]]
+    text = said[[i for r in rows for i in (0, where[r.prompt])]]
     scales = torch.tensor([r.scales for r in rows], dtype=torch.float32).view(len(rows), len(stack.adapters))
     guidance = backbone.guidance if config.guidance is None else config.guidance
-    noise, gates = noise.to(text.device), torch.cat([scales, scales])
+    noise, gates = noise.to(text.device), scales.repeat_interleave(2, 0)
 
     def guided(noisy: Tensor, t: Tensor) -> Tensor:
-        empty, asked = backbone.predict(torch.cat([noisy, noisy]), torch.cat([t, t]), text).chunk(2)
+        """Each row twice, side by side: rows that wear the same stay neighbours."""
+        empty, asked = backbone.predict(noisy.repeat_interleave(2, 0), t.repeat_interleave(2, 0), text).unflatten(0, (-1, 2)).unbind(1)
         return empty + guidance * (asked - empty)
 
     with torch.inference_mode(), stack.drawing(gates):

@@ -11,8 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import torch
-
 from dressform.adapters.stack import Adapter
 from dressform.errors import Failed
 
@@ -41,13 +39,11 @@ def learned(adapters: Sequence[Adapter], learn: Callable[[Sequence[float]], list
             one.zero_grad(set_to_none=True)
         scales = [scale / LOWERED if i in over else scale for i, scale in enumerate(scales)]
     for one, scale in zip(adapters, scales, strict=True):
-        for parameter in one.parameters():
-            if parameter.grad is not None:
-                parameter.grad.div_(scale)
+        if one.values.grad is not None:
+            one.values.grad.div_(scale)
     return losses
 
 
 def _finite(adapter: Adapter) -> bool:
     """True where every gradient is a number."""
-    found = [p.grad.isfinite().all() for p in adapter.parameters() if p.grad is not None]
-    return not found or bool(torch.stack(found).all())
+    return adapter.values.grad is None or bool(adapter.values.grad.isfinite().all())
