@@ -42,14 +42,3 @@ def test_a_seam_follows_a_line_that_turns_sharply() -> None:
     price[:70, 20] = price[70, 20:41] = price[70:130, 40] = price[130, 20:41] = price[130:, 20] = 0.05
     seam = figures._seam(price, figures._Stretch(22, 5, 75))
     assert seam is not None and set(seam[:69]) == {20} and set(seam[71:129]) == {40} and set(seam[132:]) == {20}
-
-
-@pytest.mark.parametrize(("outlined", "cloud_goes"), [(True, True), (False, False)])
-def test_a_cloud_behind_figures_goes_where_figures_have_outlines(outlined: bool, cloud_goes: bool) -> None:
-    mask, lines = np.zeros((200, 160), bool), np.zeros((200, 160))
-    mask[40:190, 50:110] = True
-    mask[30:80, 105:145] = True
-    if outlined:
-        lines[40:190, [50, 51, 108, 109]] = lines[[40, 41, 188, 189], 50:110] = 1
-    found = figures._outlined(mask, lines)
-    assert found[40:190, 50:108].all() and found[40:70, 120:140].any() != cloud_goes
