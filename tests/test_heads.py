@@ -7,6 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from dressform.pictures import figures
+from dressform.pictures.backdrop import line_strength
 from dressform.pictures.heads import heads
 
 
@@ -42,3 +43,17 @@ def test_a_seam_follows_a_line_that_turns_sharply() -> None:
     price[:70, 20] = price[70, 20:41] = price[70:130, 40] = price[130, 20:41] = price[130:, 20] = 0.05
     seam = figures._seam(price, figures._Stretch(22, 5, 75))
     assert seam is not None and set(seam[:69]) == {20} and set(seam[71:129]) == {40} and set(seam[132:]) == {20}
+
+
+def test_halves_of_several_whole_figures_hang_together_and_limbs_do_not() -> None:
+    two = np.pad(silhouette(50), ((0, 0), (0, 20))), silhouette(50)
+    assert figures._in_one(np.hstack(two))
+    limbs = np.zeros((200, 120), bool)
+    limbs[60:120, 10:40] = limbs[120:200, 80:110] = True
+    assert not figures._in_one(limbs)
+
+
+def test_the_outlines_of_two_that_touch_are_one_line() -> None:
+    pixels = np.full((40, 60, 3), 150, np.uint8)
+    pixels[:, 27:33] = 30
+    assert (line_strength(pixels)[:, 27:33] == 1).all() and not line_strength(pixels)[:, :26].any()

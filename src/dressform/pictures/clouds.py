@@ -15,7 +15,8 @@ def without_clouds(pixels: np.ndarray, mask: np.ndarray, lines: np.ndarray) -> n
 
     ``lines`` is that of ``backdrop.line_strength``. From the picture's edge everything is reached that no line closes off; gaps in a
     line are closed. Of what is reached and thick, a cloud has one colour right up to the ground. A figure whose outline is too
-    faint to hold has another colour there, if only the outline's own. Where most would go, figures are of one colour without an outline, and all stays.
+    faint to hold has another colour there, if only the outline's own. Where most would go, figures are of one colour without an
+    outline, and all stays.
     """
     walls, ground = lines > _DRAWN, ~mask
     lined, rim = grown(walls, 1), grown(ground, _RIM_PX) & ~grown(ground, 1)  # the outermost pixels are mixed with the ground

@@ -13,10 +13,10 @@ from dressform.pictures.heads import heads
 
 _RECTANGLE, _THINNEST = 0.93, 0.07
 _LEAST_HEIGHT, _ALIKE, _GROUND = 0.3, 0.7, 0.15
-_NARROWEST, _VALLEY, _REACH, _LINE_SHARE, _HOLE = 0.07, 0.75, 0.14, 0.92, 0.1
+_NARROWEST, _VALLEY, _REACH, _LINE_SHARE, _HOLE = 0.07, 0.75, 0.14, 0.8, 0.2
 _SEAM, _SEAM_AT_HEAD, _HEAD_ROWS, _HEAD_ALIKE = 0.45, 0.13, 0.22, 0.4
 _TOP, _FOOT, _LEAST_AREA, _IN_ONE = 0.25, 0.14, 0.34, 0.85
-_NEAR, _TORN_SHARE, _STRAIGHT, _HEM, _SIDEWAYS = 0.03, 0.015, 0.05, 0.005, 0.02
+_NEAR, _TORN_SHARE, _STRAIGHT, _HEM, _SIDEWAYS = 0.03, 0.015, 0.05, 0.005, 0.04
 OTHER = 255
 
 
@@ -190,9 +190,10 @@ def _both_whole(*halves: np.ndarray) -> bool:
 
 
 def _in_one(half: np.ndarray) -> bool:
-    """False for an arm and a leg of the same figure, which do not hang together."""
-    labels, _ = labelled(_mended(half))
-    return np.bincount(labels.ravel())[1:].max() >= _IN_ONE * half.sum()
+    """False for an arm and a leg of the same figure, which do not hang together: all but a little of a half is in tall pieces."""
+    labels, count = labelled(_mended(half))
+    tall = [p.number for p in parts(labels, count) if p.height >= _ALIKE * len(half)]
+    return bool((np.isin(labels, tall) & half).sum() >= _IN_ONE * half.sum())
 
 
 def _take_in(out: np.ndarray, labels: np.ndarray, rest: Sequence[Part], count: int) -> None:
