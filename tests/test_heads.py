@@ -7,6 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from dressform.pictures import figures
+from dressform.pictures.backdrop import line_strength
 from dressform.pictures.heads import heads
 
 
@@ -44,12 +45,15 @@ def test_a_seam_follows_a_line_that_turns_sharply() -> None:
     assert seam is not None and set(seam[:69]) == {20} and set(seam[71:129]) == {40} and set(seam[132:]) == {20}
 
 
-@pytest.mark.parametrize(("outlined", "cloud_goes"), [(True, True), (False, False)])
-def test_a_cloud_behind_figures_goes_where_figures_have_outlines(outlined: bool, cloud_goes: bool) -> None:
-    mask, lines = np.zeros((200, 160), bool), np.zeros((200, 160))
-    mask[40:190, 50:110] = True
-    mask[30:80, 105:145] = True
-    if outlined:
-        lines[40:190, [50, 51, 108, 109]] = lines[[40, 41, 188, 189], 50:110] = 1
-    found = figures._outlined(mask, lines)
-    assert found[40:190, 50:108].all() and found[40:70, 120:140].any() != cloud_goes
+def test_halves_of_several_whole_figures_hang_together_and_limbs_do_not() -> None:
+    two = np.pad(silhouette(50), ((0, 0), (0, 20))), silhouette(50)
+    assert figures._in_one(np.hstack(two))
+    limbs = np.zeros((200, 120), bool)
+    limbs[60:120, 10:40] = limbs[120:200, 80:110] = True
+    assert not figures._in_one(limbs)
+
+
+def test_the_outlines_of_two_that_touch_are_one_line() -> None:
+    pixels = np.full((40, 60, 3), 150, np.uint8)
+    pixels[:, 27:33] = 30
+    assert (line_strength(pixels)[:, 27:33] == 1).all() and not line_strength(pixels)[:, :26].any()

@@ -69,8 +69,8 @@ def _spread(counts: np.ndarray) -> np.ndarray:
 def line_strength(pixels: np.ndarray) -> np.ndarray:
     """How much darker each pixel is than what lies on both sides of it: float32 [h, w], 1 for a drawn line.
 
-    The black top-hat over three and more pixels (Meyer 1978), across and along, against how light the sides are: a brown line
-    on brown skin counts like a black one on white paper.
+    The black top-hat (Meyer 1978), across and along, against how light the sides are: a brown line on brown skin counts like a
+    black one on white paper. It is wide enough for two lines side by side, as the outlines of two figures that touch are.
     """
     grey = (pixels.astype(np.uint16).sum(axis=-1, dtype=np.uint16) // 3).astype(np.uint8)
     sides = np.maximum(*(_closed(grey, axis) for axis in (0, 1))).astype(np.float32)
@@ -78,16 +78,16 @@ def line_strength(pixels: np.ndarray) -> np.ndarray:
 
 
 def _closed(grey: np.ndarray, axis: int) -> np.ndarray:
-    """The picture without dark lines of up to four pixels along one axis."""
+    """The picture without dark lines of up to six pixels along one axis."""
     return 255 - _lightest(255 - _lightest(grey, axis), axis)
 
 
 def _lightest(grey: np.ndarray, axis: int) -> np.ndarray:
-    """Each pixel's lightest neighbour within two pixels."""
-    wide = np.pad(grey, [(2, 2) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
+    """Each pixel's lightest neighbour within three pixels."""
+    wide = np.pad(grey, [(3, 3) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
     pairs = np.maximum(_cut(wide, axis, 0, 1), _cut(wide, axis, 1, 0))
     fours = np.maximum(_cut(pairs, axis, 0, 2), _cut(pairs, axis, 2, 0))
-    return np.maximum(_cut(fours, axis, 0, 1), _cut(wide, axis, 4, 0))
+    return np.maximum(_cut(fours, axis, 0, 3), _cut(fours, axis, 3, 0))
 
 
 def _cut(array: np.ndarray, axis: int, first: int, last: int) -> np.ndarray:

@@ -8,16 +8,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from dressform.pictures.components import Part, from_border, grown, labelled, parts
+from dressform.pictures.components import Part, labelled, parts
 from dressform.pictures.heads import heads
 
 _RECTANGLE, _THINNEST = 0.93, 0.07
 _LEAST_HEIGHT, _ALIKE, _GROUND = 0.3, 0.7, 0.15
-_NARROWEST, _VALLEY, _REACH, _LINE_SHARE, _HOLE = 0.07, 0.75, 0.14, 0.92, 0.1
+_NARROWEST, _VALLEY, _REACH, _LINE_SHARE, _HOLE = 0.07, 0.75, 0.14, 0.8, 0.2
 _SEAM, _SEAM_AT_HEAD, _HEAD_ROWS, _HEAD_ALIKE = 0.45, 0.13, 0.22, 0.4
 _TOP, _FOOT, _LEAST_AREA, _IN_ONE = 0.25, 0.14, 0.34, 0.85
-_NEAR, _TORN_SHARE, _STRAIGHT, _HEM, _SIDEWAYS = 0.03, 0.015, 0.05, 0.005, 0.02
-_DRAWN, _LINE_GAP, _STILL_THERE, _THICK, _OPEN, _LINES_SEEN = 0.35, 2, 0.6, 0.022, 0.55, 0.4
+_NEAR, _TORN_SHARE, _STRAIGHT, _HEM, _SIDEWAYS = 0.03, 0.015, 0.05, 0.005, 0.04
 OTHER = 255
 
 
@@ -27,7 +26,6 @@ def figure_map(mask: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> np.nd
     ``mask`` and ``unlike`` (bool [h, w]) are those of ``backdrop.drawn_on``; ``lines`` (float [h, w], 0 to 1) says where a
     line is drawn: touching figures are parted along it.
     """
-    mask = _outlined(mask, lines)
     labels, count = labelled(_mended(mask))
     labels = np.where(mask, labels, 0)
     found = [p for p in parts(labels, count) if p.area >= 6]
@@ -39,31 +37,6 @@ def figure_map(mask: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> np.nd
         out[body] = number
     _take_in(out, labels, [p for p in found if p not in tall], len(bodies))
     return out
-
-
-def _outlined(mask: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    """The mask without the clouds, suns and bubbles that figures stand before: where figures have outlines, those have none.
-
-    From the picture's edge everything is reached that no line closes off; gaps in a line are closed. What is thin stays, and what
-    lines enclose for the most part: there a line was too faint to hold. A body that would lose much is drawn without outlines.
-    """
-    walls = lines > _DRAWN
-    around = grown(mask, 1) & ~mask
-    if (around & grown(walls, 1)).sum() < _LINES_SEEN * around.sum():
-        return mask  # dark lines on a dark ground are not seen
-    reached = from_border(~grown(walls, _LINE_GAP)) & mask
-    thick = max(3, round(_THICK * len(mask)))
-    pieces, _ = labelled(reached)
-    outside = np.zeros_like(mask)
-    for number in np.unique(pieces[~grown(~reached, thick)]):
-        piece = grown(pieces == number, _LINE_GAP)
-        edge = grown(piece, 1) & ~piece
-        if number and (edge & grown(walls, 1)).sum() <= _OPEN * edge.sum():
-            outside |= piece & ~walls
-    labels, count = labelled(mask)
-    before = np.bincount(labels.ravel(), minlength=count + 1)
-    after = np.bincount(labels[~outside].ravel(), minlength=count + 1)
-    return mask & (~outside | (after < _STILL_THERE * before)[labels])
 
 
 def _mended(mask: np.ndarray) -> np.ndarray:
@@ -81,13 +54,13 @@ def _is_swatch(part: Part) -> bool:
 
 
 def _alike(found: Sequence[Part], height: int) -> list[Part]:
-    """The parts that are as tall as figures of one sheet are, and stand on one ground."""
+    """The parts that are as tall as figures of one sheet are, and stand on one ground: the one that carries the most."""
     tallest = max((p.height for p in found), default=0)
     if tallest < _LEAST_HEIGHT * height:
         return []
     tall = [p for p in found if p.height >= _ALIKE * tallest and p.area >= _THINNEST * p.height**2]
-    ground = max(tall, key=lambda p: p.area).bottom if tall else 0
-    return [p for p in tall if abs(p.bottom - ground) <= _GROUND * tallest]
+    grounds = [[q for q in tall if abs(q.bottom - p.bottom) <= _GROUND * tallest] for p in tall]
+    return max(grounds, key=lambda standing: sum(q.area for q in standing), default=[])
 
 
 def _parted(body: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> list[np.ndarray]:
@@ -217,9 +190,10 @@ def _both_whole(*halves: np.ndarray) -> bool:
 
 
 def _in_one(half: np.ndarray) -> bool:
-    """False for an arm and a leg of the same figure, which do not hang together."""
-    labels, _ = labelled(half)
-    return np.bincount(labels.ravel())[1:].max() >= _IN_ONE * half.sum()
+    """False for an arm and a leg of the same figure, which do not hang together: all but a little of a half is in tall pieces."""
+    labels, count = labelled(_mended(half))
+    tall = [p.number for p in parts(labels, count) if p.height >= _ALIKE * len(half)]
+    return bool((np.isin(labels, tall) & half).sum() >= _IN_ONE * half.sum())
 
 
 def _take_in(out: np.ndarray, labels: np.ndarray, rest: Sequence[Part], count: int) -> None:

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from dressform.errors import BadInput
 from dressform.pictures.backdrop import drawn_on, ground_colour, line_strength
+from dressform.pictures.clouds import without_clouds
 from dressform.pictures.components import grown
 from dressform.pictures.figures import OTHER, figure_map
 from dressform.pictures.intake import Decoded
@@ -151,7 +152,8 @@ def _owners(pixels: np.ndarray) -> np.ndarray:
     scale = min(1.0, _HEIGHT / image.height, _WIDEST / image.width)
     size = max(8, round(image.width * scale)), max(8, round(image.height * scale))
     small = np.asarray(image.resize(size, Image.Resampling.BOX))
-    return figure_map(*drawn_on(small), line_strength(small))
+    (mask, unlike), lines = drawn_on(small), line_strength(small)
+    return figure_map(without_clouds(small, mask, lines), unlike, lines)
 
 
 def _count(owners: np.ndarray) -> int:
