@@ -90,6 +90,25 @@ def test_drawing_is_the_same_as_active_and_leaves_the_very_same_weights(precisio
     assert torch.equal(on["a.to_q"].weight, before)
 
 
+@pytest.mark.parametrize("layer", ["a.to_q", "b.conv1"])
+def test_what_is_held_in_the_weights_is_neither_counted_twice_nor_forced_on_a_row(layer: str) -> None:
+    on = layers()
+    stack = AdapterStack(on, [filled(INFO, on, 1), filled(INFO, on, 2)])
+    x, before = {"a.to_q": torch.randn(3, 4, 6), "b.conv1": torch.randn(3, 4, 8, 8)}[layer], on[layer].weight.clone()
+    gates = torch.tensor([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
+    with stack.attached(), torch.no_grad():
+        with stack.active(gates):
+            wanted = on[layer](x)
+        with stack.holding([0.0, 1.0]):
+            assert not torch.equal(on[layer].weight, before)
+            for choose in (stack.active, stack.drawing):
+                with choose(gates):
+                    torch.testing.assert_close(on[layer](x), wanted)
+        with stack.active(gates):
+            assert torch.equal(on[layer](x), wanted)
+    assert torch.equal(on[layer].weight, before)
+
+
 def test_no_adapter_at_all_changes_nothing() -> None:
     on = layers()
     x = torch.randn(2, 3, 6)

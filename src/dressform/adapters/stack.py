@@ -112,6 +112,8 @@ class AdapterStack:
         self.layers, self.adapters = dict(layers), list(adapters)
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
         self._scaling = torch.tensor([a.info.scaling for a in adapters], dtype=torch.float32)
+        self._in_weights = torch.zeros(len(adapters))
+        """How much of each adapter is written into the denoiser's weights just now."""
 
     def _acting(self, i: int) -> tuple[Tensor, Tensor] | None:
         """What acts on the rows in layer i (see ``_pack``), or None where no adapter is live."""
@@ -158,14 +160,26 @@ class AdapterStack:
         linear layer for every group of rows. Where copies would be large, or their precision would round the sum, nothing is written
         and all of it is multiplied; so are the convolutions of single groups.
         """
-        gates = gates.detach().cpu()
+        gates = gates.detach().cpu() - self._in_weights
         alike = (gates == gates[:1]).all(0) & (gates[0] != 0)
         live = _live(gates.masked_fill(alike, 0), self._scaling, 0)
         if not self._can_be_written(1 + len(live.numbers)):
-            with self.active(gates):
+            with self._multiplied(_live(gates, self._scaling, 0)):
                 yield
             return
         with self._written(torch.where(alike, gates[0], 0).tolist()), self._own_weights(live):
+            yield
+
+    @contextmanager
+    def holding(self, scales: Sequence[float]) -> Iterator[None]:
+        """What every row wears for a long while, written into the weights where that loses nothing; gates say the same as ever.
+
+        For a frozen identity: a row that wears it then costs nothing more, and one that does not has it taken away again.
+        """
+        if not any(scales) or not self._can_be_written(1):
+            yield
+            return
+        with self._written(scales):
             yield
 
     def _can_be_written(self, copies: int) -> bool:
@@ -200,6 +214,8 @@ class AdapterStack:
     def _written(self, scales: Sequence[float]) -> Iterator[None]:
         assert len(scales) == len(self.adapters)
         before = [layer.weight.detach().clone() for layer in self.layers.values()]  # type: ignore[operator]
+        there = self._in_weights
+        self._in_weights = there + torch.tensor(scales)
         try:
             with torch.no_grad():
                 for adapter, scale in zip(self.adapters, scales, strict=True):
@@ -211,6 +227,7 @@ class AdapterStack:
             with torch.no_grad():
                 for layer, weight in zip(self.layers.values(), before, strict=True):
                     layer.weight.copy_(weight)  # type: ignore[operator, union-attr]
+            self._in_weights = there
 
     @contextmanager
     def active(self, gates: Tensor, side_by_side: int = 0) -> Iterator[None]:
@@ -220,7 +237,12 @@ class AdapterStack:
         most are one product (0: as many as have the same gates), so that none is summed otherwise for the rows around them.
         """
         assert gates.shape[1] == len(self.adapters)
-        before = _LIVE.set({**_LIVE.get(), self: self._pack(_live(gates.detach().cpu(), self._scaling, side_by_side))})
+        with self._multiplied(_live(gates.detach().cpu() - self._in_weights, self._scaling, side_by_side)):
+            yield
+
+    @contextmanager
+    def _multiplied(self, live: _Live) -> Iterator[None]:
+        before = _LIVE.set({**_LIVE.get(), self: self._pack(live)})
         try:
             yield
         finally:

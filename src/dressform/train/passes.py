@@ -86,9 +86,9 @@ def attached(
 ) -> Iterator[Passes]:
     """Passes with these adapters, and the frozen one, in the denoiser."""
     layers = backbone.target_layers(config.targets)
-    with AdapterStack(layers, [*adapters, *([frozen] if frozen is not None else [])]).attached() as stack:
-        with _saving(backbone, config):
-            yield Passes(backbone, stack, objective, config.min_snr)
+    stack = AdapterStack(layers, [*adapters, *([frozen] if frozen is not None else [])])
+    with stack.attached(), _saving(backbone, config), stack.holding([float(one is frozen) for one in stack.adapters]):
+        yield Passes(backbone, stack, objective, config.min_snr)
 
 
 @contextmanager
