@@ -92,6 +92,15 @@ def test_long_hair_and_pointed_ears_are_seen_from_the_front_whatever_is_worn() -
             assert {"hair_style", "ears"} <= visible(doll, render(doll)), (kind, view)
 
 
+def test_ears_and_twintails_are_seen_from_the_side() -> None:
+    for field, word, other in (("ears", "cat", "round"), ("ears", "pointed", "round"), ("hair_style", "twintails", "short")):
+        seen, without = (
+            render(Doll(replace(AOI, **{"hair_style": "short", field: worn}), None, Scene("side"))).picture.astype(int)
+            for worn in (word, other)
+        )
+        assert (np.abs(seen - without).max(-1) > 24).sum() >= 60, word
+
+
 def test_no_two_skins_are_near_each_other() -> None:
     skins = np.array(list(SKIN_RGB.values()), dtype=np.float64)
     apart = np.linalg.norm(skins[:, None] - skins[None], axis=-1) + 1e9 * np.eye(len(skins))

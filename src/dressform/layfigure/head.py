@@ -97,23 +97,26 @@ class Head:
             if seen < -0.3:
                 continue
             if self.who.ears == "pointed":
-                tip = 1.0 if self.f.view != "side" else 0.1
-                self.shape([(s * 0.86, 0.26, 0.05), (s * (1.30 + tip), 0.62, -0.60), (s * 0.92, -0.46, -0.15)], "ear")
+                if self.f.view != "side":  # from the side it is drawn over the hair
+                    self.shape([(s * 0.86, 0.26, 0.05), (s * 2.30, 0.62, -0.60), (s * 0.92, -0.46, -0.15)], "ear")
             elif self.who.ears == "round":
                 k = self.f.scale * self.rx
                 self.f.canvas.ellipse(p, 0.21 * k, 0.28 * k, "ear", outline=True)
 
-    def draw_animal_ears(self) -> None:
-        """Cat and rabbit ears, on top of the hair."""
-        if self.who.ears == "cat":
+    def draw_ears_over_hair(self) -> None:
+        """Cat and rabbit ears, and from the side the pointed ear that is nearer."""
+        if self.who.ears == "pointed" and self.f.view == "side":
+            self.shape([(0, 0.22, 0.12), (0, 0.80, -1.55), (0, -0.42, -0.18)], "ear")
+        elif self.who.ears == "cat":
             if self.f.view == "side":
-                self.shape([(0, 0.72, -0.62), (0, 1.75, -0.12), (0, 0.86, 0.50)], "ear")
-                self.shape([(0, 0.92, -0.36), (0, 1.45, -0.10), (0, 0.96, 0.26)], "blush", outline=False)
+                for z in (0.48, -0.30):  # the far ear stands in front of the near one
+                    self.shape([(0, 0.62, z - 0.56), (0, 1.85, z - 0.30), (0, 0.72, z + 0.48)], "ear")
+                    self.shape([(0, 0.94, z - 0.34), (0, 1.50, z - 0.24), (0, 0.94, z + 0.20)], "blush", outline=False)
                 return
             for s in (-1, 1):
-                self.shape([(s * 0.98, 0.55, 0.05), (s * 0.98, 1.72, 0.1), (s * 0.18, 0.98, 0.1)], "ear")
+                self.shape([(s * 1.02, 0.50, 0.05), (s * 1.04, 1.95, 0.1), (s * 0.14, 0.98, 0.1)], "ear")
                 if self.f.view != "back":
-                    self.shape([(s * 0.84, 0.82, 0.1), (s * 0.86, 1.40, 0.1), (s * 0.42, 1.04, 0.1)], "blush", outline=False)
+                    self.shape([(s * 0.88, 0.84, 0.1), (s * 0.92, 1.58, 0.1), (s * 0.42, 1.06, 0.1)], "blush", outline=False)
         elif self.who.ears == "rabbit":
             for s in (-1, 1):
                 z = 0.32 * s
@@ -139,6 +142,8 @@ class Head:
         self._cap_front()
         if style == "long" and view != "side":
             self._locks()
+        if style == "twintails" and view == "side":  # the near one hangs over the shoulder
+            self._tail([(0, 0.42, -0.50), (0, 0.00, -0.98), (0, -1.30, -1.12), (0, -2.9, -0.80)], (0.26, 0.40, 0.40, 0.10))
 
     # hair pieces --------------------------------------------------------------------------------------
     def _fall(self, low: float, top_width: float, low_width: float) -> list[tuple[float, float, float, float]]:

@@ -154,7 +154,7 @@ def _draw(c: Canvas, doll: Doll) -> None:
     head.draw_face()
     if f.view != "back":
         head.draw_front_hair()
-        head.draw_animal_ears()
+        head.draw_ears_over_hair()
     for arm in near:
         _arm(f, arm, doll)
     if doll.garment:
@@ -162,7 +162,7 @@ def _draw(c: Canvas, doll: Doll) -> None:
     if f.view == "back":
         head.draw_back_hair()
         head.draw_front_hair()
-        head.draw_animal_ears()
+        head.draw_ears_over_hair()
 
 
 def _body(f: Figure, doll: Doll, cut: Cut | None) -> None:
