@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load
 
 from dressform.adapters.stack import Adapter
 from dressform.errors import BadInput, NotReady
@@ -265,6 +266,17 @@ def test_a_training_that_is_stopped_again_and_again_goes_on_exactly(in_float32, 
     again = adapter(in_float32, "w", 7)
     train(in_float32, [Job(again, data)], plain, config, saved=saved, on_step=stop)
     assert len(kept) == 3 and torch.equal(values(again), values(whole)) and again.info.steps == whole.info.steps
+
+
+def test_a_checkpoint_of_an_earlier_layout_is_refused(in_float32, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adapters lay in one flat vector once."""
+    data, job = pictures(in_float32, 1), Job(adapter(in_float32, "w", 1), pictures(in_float32, 1))
+    mark, learner = checkpoint.mark(CONFIG, "", "", [data]), Learner(job, CONFIG, job.data, None)
+    state = checkpoint.to_bytes(2, mark, [learner])
+    assert checkpoint.restore(state, mark, [learner]) == 2
+    monkeypatch.setattr(checkpoint, "load_tensors", lambda data: {k: v.flatten() for k, v in load(data).items()})
+    with pytest.raises(BadInput, match=r"earlier version.*--restart"):
+        checkpoint.restore(state, mark, [learner])
 
 
 def test_a_state_in_the_middle_of_an_update_is_never_saved(in_float32, monkeypatch: pytest.MonkeyPatch) -> None:

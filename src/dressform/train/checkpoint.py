@@ -72,6 +72,10 @@ def restore(data: bytes, mark: Mark, learners: Sequence[Learner]) -> int:
             "Change it back to go on where it stopped, or run train with --restart to begin again"
         )
     tensors = load_tensors(data)
+    if any(tensors[f"{n}.value"].shape != one.values.shape for n, one in enumerate(learners)):
+        raise BadInput(
+            "an unfinished training is there that an earlier version of dressform began: run train with --restart to begin again"
+        )
     with torch.no_grad():
         for n, one in enumerate(learners):
             device = one.values.device
