@@ -73,9 +73,7 @@ def restore(data: bytes, mark: Mark, learners: Sequence[Learner]) -> int:
         )
     tensors = load_tensors(data)
     if any(tensors[f"{n}.value"].shape != one.values.shape for n, one in enumerate(learners)):
-        raise BadInput(
-            "an unfinished training is there, begun by an earlier version of dressform: run train with --restart to begin again"
-        )
+        raise BadInput("an unfinished training is there, begun by an earlier version of dressform: run train with --restart to begin again")
     with torch.no_grad():
         for n, one in enumerate(learners):
             device = one.values.device
