@@ -182,7 +182,7 @@ def test_what_her_owner_wrote_goes_before_what_is_read(sheet: Workspace, asked_f
     sheet.character = replace(sheet.character, description="low height, freckles")
     made = drafting.propose(sheet, Asked(want=4, tries=1), CONFIG)
     assert "low height" in asked_for[0].prompt and "freckles" in asked_for[0].prompt and "blue skin" in asked_for[0].prompt
-    assert made.candidates[0].judged.wrong == ("height medium, not low",)
+    assert "height medium, not low" in made.candidates[0].judged.wrong  # the reader may be wrong about more
 
 
 def test_rejecting_forgets_and_redrawing_draws_the_same_scene_anew(sheet: Workspace, asked_for: list[Row]) -> None:

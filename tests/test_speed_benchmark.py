@@ -13,7 +13,7 @@ from dressform.train.config import TrainConfig
 from tests import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:Already found a .peft_config.:UserWarning")  # each further load_lora_weights
-CONFIG = TrainConfig(steps=1, rows=2, rank=2, alpha=2.0)
+CONFIG = TrainConfig(steps=2, rows=2, rank=2, alpha=2.0)
 
 
 @pytest.fixture(scope="module")

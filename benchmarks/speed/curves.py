@@ -44,9 +44,10 @@ def _one_pass(base: Assembled, config: TrainConfig, times: float) -> Callable[[]
     text, t = base.encode_text([""]).expand(4, -1, -1), torch.linspace(0, 999, 4, device=base.device).long()
 
     def passes() -> None:
-        with stack.attached(), stack.active(torch.ones(4, 1)):
+        with stack.attached():
             for _ in range(config.steps):
-                base.predict(latents, t, text).square().mean().backward()
+                with stack.active(torch.ones(4, 1)):  # read anew: a backward pass is over what was read before it
+                    base.predict(latents, t, text).square().mean().backward()
 
     return passes
 
