@@ -91,7 +91,7 @@ def test_drawing_is_the_same_as_active_and_leaves_the_very_same_weights(precisio
 
 
 @pytest.mark.parametrize("layer", ["a.to_q", "b.conv1"])
-def test_what_is_held_in_the_weights_is_neither_counted_twice_nor_forced_on_a_row(layer: str) -> None:
+def test_what_is_fused_is_neither_counted_twice_nor_forced_on_a_row(layer: str) -> None:
     on = layers()
     stack = AdapterStack(on, [filled(INFO, on, 1), filled(INFO, on, 2)])
     x, before = {"a.to_q": torch.randn(3, 4, 6), "b.conv1": torch.randn(3, 4, 8, 8)}[layer], on[layer].weight.clone()
@@ -99,7 +99,7 @@ def test_what_is_held_in_the_weights_is_neither_counted_twice_nor_forced_on_a_ro
     with stack.attached(), torch.no_grad():
         with stack.active(gates):
             wanted = on[layer](x)
-        with stack.holding([0.0, 1.0]):
+        with stack.fused([0.0, 1.0]):
             assert not torch.equal(on[layer].weight, before)
             for choose in (stack.active, stack.drawing):
                 with choose(gates):

@@ -159,7 +159,7 @@ def test_recomputed_blocks_give_the_same_gradients(family) -> None:
                 loss = family.predict(*given(family)).square().sum()
             loss.backward()
         family.checkpoint_gradients(False)
-        return [g for a in (one, two) if a.values.grad is not None for matrices in a.parts(a.values.grad) for g in matrices]
+        return [g for a in (one, two) if a.values.grad is not None for matrices in a.parts(a.values.grad) for g in matrices if g.any()]
 
     kept, again = gradients(False), gradients(True)
     assert len(kept) > 50 and any(g.abs().max() > 0 for g in kept)

@@ -109,18 +109,18 @@ def test_each_adapter_finds_its_own_scale() -> None:
     """Losses x * g with g of 1 and of 1e4, where numbers from 2^17 on overflow."""
     layers: dict[str, nn.Module] = {"q": nn.Linear(1, 1)}
     info = AdapterInfo("outfit", "a", "a", 1, 1.0, "attention", "b" * 64)
-    made, asked = [Adapter(info, layers), Adapter(info, layers)], []
+    made, asked = [Adapter(info, layers) for _ in range(3)], []
 
     def learn(scales: Sequence[float]) -> list[float]:
         asked.append(list(scales))
-        for one, size, scale in zip(made, (1.0, 1e4), scales, strict=True):
+        for one, size, scale in zip(made[:2], (1.0, 1e4), scales[:2], strict=True):
             one.values.grad = torch.full_like(one.values, size * scale if size * scale < 2**17 else torch.inf)
-        return [1.0, 1e4]
+        return [1.0, 1e4, 0.0]
 
-    assert scaling.learned(made, learn) == [1.0, 1e4]
-    assert [one.values.grad.unique().item() for one in made] == [1.0, 1e4]  # type: ignore[union-attr]
-    assert asked == [[2.0**16, 2.0**16], [2.0**16, 2.0**12], [2.0**16, 2.0**8], [2.0**16, 2.0**4], [2.0**16, 1.0]][: len(asked)]
-    assert len(asked) == 5
+    assert scaling.learned(made, learn) == [1.0, 1e4, 0.0]
+    assert [one.values.grad.unique().item() for one in made[:2]] == [1.0, 1e4]  # type: ignore[union-attr]
+    assert asked == [[2.0**16, scale, 2.0**16] for scale in (2.0**16, 2.0**12, 2.0**8, 2.0**4, 1.0)]
+    assert made[2].values.grad is None
 
 
 @pytest.mark.parametrize(("bfloat16", "wanted"), [(True, torch.bfloat16), (False, torch.float16)])

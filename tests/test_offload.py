@@ -45,7 +45,7 @@ def learned(base: Any, recompute: bool) -> tuple[torch.Tensor, list[torch.Tensor
             said = base.predict(noisy, t, text)
         said.square().sum().backward()
     assert one.values.grad is not None
-    return said.detach(), [g for matrices in one.parts(one.values.grad) for g in matrices]
+    return said.detach(), [g for matrices in one.parts(one.values.grad) for g in matrices if g.any()]
 
 
 def tensors(network: torch.nn.Module) -> list[torch.Tensor]:

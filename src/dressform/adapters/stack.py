@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -144,51 +144,50 @@ class AdapterStack:
 
     @contextmanager
     def fused(self, scales: Sequence[float]) -> Iterator[None]:
-        """One composition for every row, written into the denoiser's weights: no extra cost a step.
+        """One composition written into the denoiser's weights: no extra cost a step. Attached or not; gates say the same as ever.
 
-        The exact weights from before come back at the end of the with block. Must not be attached.
+        A row whose gates ask for less has the rest taken away again. The exact weights from before come back at the end of the with block.
         """
-        assert not self._handles, "attached: a fused adapter would count twice"
-        with self._written(scales):
+        assert len(scales) == len(self.adapters)
+        before, in_weights = [layer.weight.detach().clone() for layer in self.layers.values()], self._in_weights  # type: ignore[operator]
+        self._in_weights = in_weights + torch.tensor(scales)
+        try:
+            with torch.no_grad():
+                for adapter, scale in zip(self.adapters, scales, strict=True):
+                    for layer, down, up in adapter.matrices() if scale else ():
+                        weight = self.layers[layer].weight
+                        weight.add_((up @ down.flatten(1)).view_as(weight), alpha=scale * adapter.info.scaling)  # type: ignore[operator, arg-type]
             yield
+        finally:
+            self._in_weights = in_weights
+            with torch.no_grad():
+                for layer, weight in zip(self.layers.values(), before, strict=True):
+                    layer.weight.copy_(weight)  # type: ignore[operator, union-attr]
+
+    def fused_where_exact(self, scales: Sequence[float]) -> AbstractContextManager[None]:
+        """``fused`` where the weights' precision does not round the sum and a copy of them is small; nothing anywhere else."""
+        return self.fused(scales) if any(scales) and self._copied_exactly(1) else nullcontext()
 
     @contextmanager
     def drawing(self, gates: Tensor) -> Iterator[None]:
         """Like ``active``, for pictures alone: what a row wears is written into weights, so that it costs next to nothing a step.
 
-        What every row wears alike (the identity, above all) is written into the denoiser's own; the rest into a copy of each
-        linear layer for every group of rows. Where copies would be large, or their precision would round the sum, nothing is written
-        and all of it is multiplied; so are the convolutions of single groups.
+        What every row wears alike (the identity, above all) is fused; the rest is written into a copy of each linear layer for every
+        group of rows, and multiplied in convolutions. Where that would round, or copies be large, it is all multiplied.
         """
-        gates = gates.detach().cpu() - self._in_weights
-        alike = (gates == gates[:1]).all(0) & (gates[0] != 0)
-        live = _live(gates.masked_fill(alike, 0), self._scaling, 0)
-        if not self._can_be_written(1 + len(live.numbers)):
-            with self._multiplied(_live(gates, self._scaling, 0)):
+        gates = gates.detach().cpu()
+        alike = ((gates == gates[:1]).all(0) & (gates[0] != self._in_weights)).float()
+        with self.fused_where_exact((alike * (gates[0] - self._in_weights)).tolist()):
+            live = _live(gates - self._in_weights, self._scaling, 0)
+            with self._own_weights(live) if self._copied_exactly(len(live.numbers)) else self._multiplied(self._pack(live)):
                 yield
-            return
-        with self._written(torch.where(alike, gates[0], 0).tolist()), self._own_weights(live):
-            yield
 
-    @contextmanager
-    def holding(self, scales: Sequence[float]) -> Iterator[None]:
-        """What every row wears for a long while, written into the weights where that loses nothing; gates say the same as ever.
-
-        For a frozen identity: a row that wears it then costs nothing more, and one that does not has it taken away again.
-        """
-        if not any(scales) or not self._can_be_written(1):
-            yield
-            return
-        with self._written(scales):
-            yield
-
-    def _can_be_written(self, copies: int) -> bool:
+    def _copied_exactly(self, copies: int) -> bool:
+        """True where so many copies of the weights are small, and a sum with them is not rounded."""
         weights: list[Tensor] = [layer.weight for layer in self.layers.values()]  # type: ignore[misc]
-        if not weights or not self.adapters:
-            return False
-        here = self.adapters[0].values.device  # blocks that are offloaded lie elsewhere
-        size = copies * sum(w.nbytes for w in weights)
-        return size <= _COPIED_AT_MOST and all(w.dtype == torch.float32 and w.device == here for w in weights)
+        here = {a.values.device for a in self.adapters}  # blocks that are offloaded lie elsewhere
+        small = copies * sum(w.nbytes for w in weights) <= _COPIED_AT_MOST
+        return small and all(w.dtype == torch.float32 and here == {w.device} for w in weights)
 
     @contextmanager
     def _own_weights(self, live: _Live) -> Iterator[None]:
@@ -202,32 +201,12 @@ class AdapterStack:
             layer.forward = _LinearOfGroups(weight, layer.bias)  # type: ignore[method-assign, arg-type]
             changed.append(layer)
             packed[i] = None
-        before = _LIVE.set({**_LIVE.get(), self: packed})
         try:
-            yield
+            with self._multiplied(packed):
+                yield
         finally:
-            _LIVE.reset(before)
             for layer in changed:
                 del layer.forward
-
-    @contextmanager
-    def _written(self, scales: Sequence[float]) -> Iterator[None]:
-        assert len(scales) == len(self.adapters)
-        before = [layer.weight.detach().clone() for layer in self.layers.values()]  # type: ignore[operator]
-        there = self._in_weights
-        self._in_weights = there + torch.tensor(scales)
-        try:
-            with torch.no_grad():
-                for adapter, scale in zip(self.adapters, scales, strict=True):
-                    for layer, down, up in adapter.matrices() if scale else ():
-                        weight = self.layers[layer].weight
-                        weight.add_((up @ down.flatten(1)).view_as(weight), alpha=scale * adapter.info.scaling)  # type: ignore[operator, arg-type]
-            yield
-        finally:
-            with torch.no_grad():
-                for layer, weight in zip(self.layers.values(), before, strict=True):
-                    layer.weight.copy_(weight)  # type: ignore[operator, union-attr]
-            self._in_weights = there
 
     @contextmanager
     def active(self, gates: Tensor, side_by_side: int = 0) -> Iterator[None]:
@@ -237,12 +216,13 @@ class AdapterStack:
         most are one product (0: as many as have the same gates), so that none is summed otherwise for the rows around them.
         """
         assert gates.shape[1] == len(self.adapters)
-        with self._multiplied(_live(gates.detach().cpu() - self._in_weights, self._scaling, side_by_side)):
+        with self._multiplied(self._pack(_live(gates.detach().cpu() - self._in_weights, self._scaling, side_by_side))):
             yield
 
     @contextmanager
-    def _multiplied(self, live: _Live) -> Iterator[None]:
-        before = _LIVE.set({**_LIVE.get(), self: self._pack(live)})
+    def _multiplied(self, packed: list[tuple[Tensor, Tensor] | None] | None) -> Iterator[None]:
+        """With these acting on the rows of each layer (see ``_pack``)."""
+        before = _LIVE.set({**_LIVE.get(), self: packed})
         try:
             yield
         finally:

@@ -87,7 +87,7 @@ def attached(
     """Passes with these adapters, and the frozen one, in the denoiser."""
     layers = backbone.target_layers(config.targets)
     stack = AdapterStack(layers, [*adapters, *([frozen] if frozen is not None else [])])
-    with stack.attached(), _saving(backbone, config), stack.holding([float(one is frozen) for one in stack.adapters]):
+    with stack.attached(), _saving(backbone, config), stack.fused_where_exact([float(one is frozen) for one in stack.adapters]):
         yield Passes(backbone, stack, objective, config.min_snr)
 
 
