@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 
@@ -14,7 +15,16 @@ def test_the_recipe_makes_a_pipeline_and_a_reader(tmp_path: Path, monkeypatch: p
     from diffusers import StableDiffusionPipeline
 
     from dressform.measure import reader
-    from recipes.layfigure import finish_decoder, make_latents, make_tokenizer, recolour_vae, train_denoiser, train_reader, train_vae
+    from recipes.layfigure import (
+        finish_decoder,
+        latent_reader,
+        make_latents,
+        make_tokenizer,
+        recolour_vae,
+        train_denoiser,
+        train_reader,
+        train_vae,
+    )
 
     def run(module, *arguments: str) -> None:
         monkeypatch.setattr(sys, "argv", ["recipe", "--work", str(tmp_path), *arguments])
@@ -25,6 +35,7 @@ def test_the_recipe_makes_a_pipeline_and_a_reader(tmp_path: Path, monkeypatch: p
     run(recolour_vae, "--minutes", "0.01", "--pool", "20", "--batch", "2")
     run(finish_decoder, "--minutes", "0.01", "--pool", "20", "--batch", "2")
     run(make_latents, "--count", "100")
+    run(latent_reader, "--minutes", "0.01", "--batch", "4", "--held", "20")
     run(train_denoiser, "--minutes", "0.001", "--batch", "4", "--no-compile")
     run(train_denoiser, "--minutes", "0.002", "--batch", "4", "--no-compile")
     run(train_reader, "--minutes", "0.01", "--pool", "64", "--batch", "8", "--held", "32")
@@ -51,3 +62,35 @@ def test_what_was_unsaid_is_said_in_the_silent_directions_and_the_others_stay() 
     true = hidden.movedim(1, -1).reshape(-1, SILENT)
     left = true - design @ torch.linalg.lstsq(design, true).solution
     assert (left.var(0) < 0.01 * true.var(0)).all()
+
+
+def test_what_true_latents_do_not_tell_is_not_asked_of_those_that_are_drawn() -> None:
+    import torch
+
+    from recipes.layfigure.latent_reader import LatentReader, unlike
+
+    torch.manual_seed(0)
+    reader = LatentReader().eval()
+    true, other = torch.randn(3, 12, 16, 16), torch.randn(3, 12, 16, 16)
+    torch.testing.assert_close(unlike(reader, true, true), torch.zeros(3))
+    assert (unlike(reader, other, true) > 0).all()
+    for head in reader.heads.values():  # a reader that is sure of nothing: nothing can be read wrongly
+        torch.nn.init.zeros_(head.weight), torch.nn.init.zeros_(head.bias)
+    torch.testing.assert_close(unlike(reader, other, true), torch.zeros(3))
+
+
+def test_a_caption_with_a_tag_left_out_is_not_read() -> None:
+    import torch
+    from transformers import CLIPTokenizer
+
+    from dressform.layfigure.world import training_doll
+    from recipes.layfigure import latents, train_denoiser
+    from recipes.layfigure.install import PRETRAINED
+
+    doll = training_doll(random.Random(5))
+    data = latents.Data(torch.zeros(1, 12, 16, 16), torch.ones(1, 1, 16, 16), [doll], torch.tensor([0]))
+    tokenizer = CLIPTokenizer.from_pretrained(PRETRAINED / "layfigure" / "tokenizer")
+    every = train_denoiser.batch(data, tokenizer, 1.0, 16, 3, 0.0)
+    some = train_denoiser.batch(data, tokenizer, 1.0, 64, 3, 0.1)
+    assert every.told.tolist() == [1.0] * 16
+    assert 0 < some.told.sum() < 64

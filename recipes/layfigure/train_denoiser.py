@@ -10,26 +10,24 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import math
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from dressform.backbones import precision
-from dressform.layfigure.canvas import LABELS
 from dressform.layfigure.captions import caption, training_caption
-from dressform.layfigure.doll import Doll, Garment, Identity, Scene
 from dressform.layfigure.world import held_out_doll
-from recipes.layfigure import log, metric
+from recipes.layfigure import latent_reader, log, metric
+from recipes.layfigure.latent_reader import LatentReader
+from recipes.layfigure.latents import Data, read_data, scaling_for
 
 WIDTH = 192
 DENOISER = {
@@ -56,38 +54,6 @@ SCHEDULER = {
     "timestep_spacing": "trailing",
     "steps_offset": 1,
 }
-
-
-IMPORTANCE = {"background": 0.5, "garment": 2.0, "garment_trim": 2.0, "footwear": 2.0, "hair": 4.0}
-"""What an error weighs by what a pixel shows; skin, face, ears and mark, which say who she is in a few cells, weigh 6."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """latents bf16 [n, 12, 16, 16]; weights f32 [n, 1, 16, 16], what an error in each cell weighs; the dolls."""
-
-    latents: Tensor
-    weights: Tensor
-    dolls: list[Doll]
-
-
-def read_doll(line: str) -> Doll:
-    row = json.loads(line)
-    worn = Garment(**row["garment"]) if row["garment"] else None
-    return Doll(Identity(**row["identity"]), worn, Scene(**row["scene"]))
-
-
-def read_data(work: Path) -> Data:
-    """All latent files in WORK, scaled to unit standard deviation by the VAE's scaling factor."""
-    importance = torch.tensor([IMPORTANCE.get(label, 6.0) for label in LABELS])
-    latents, weights, dolls = [], [], []
-    for file in sorted(work.glob("latents-*.safetensors")):
-        part = load_file(file)
-        latents.append(part["latents"])
-        weights += [torch.einsum("nkhw,k->nhw", some / 64, importance)[:, None] for some in part["shares"].split(5000)]
-        lines = (work / f"dolls-{file.stem.split('-')[1]}.jsonl").read_text().splitlines()
-        dolls += [read_doll(line) for line in lines]
-    return Data(torch.cat(latents), torch.cat(weights), dolls)
 
 
 def text_model(tokenizer: CLIPTokenizer) -> CLIPTextModel:
@@ -120,30 +86,88 @@ class Both(nn.Module):
 
 @dataclass(frozen=True)
 class Loss:
-    """What the loss needs beside the rows: alpha_bar [1000] of the schedule, and how errors count by direction [12, 12]."""
+    """What the loss needs beside the rows: alpha_bar [1000] of the schedule, and how errors count by direction [12, 12].
+
+    ``reader``: latents are also to read as the true ones do, with the weight ``reading``.
+    """
 
     alpha_bar: Tensor
     metric: Tensor
+    reader: LatentReader | None = None
+    reading: float = 0.0
 
 
-def loss_of(model: Both, how: Loss, x0: Tensor, noise: Tensor, t: Tensor, ids: Tensor, weight: Tensor) -> Tensor:
-    """Weighted v-prediction loss (Salimans & Ho 2022, eq. v = a e - s x)."""
-    alpha_bar = how.alpha_bar
-    a, s = alpha_bar[t].sqrt().view(-1, 1, 1, 1), (1 - alpha_bar[t]).sqrt().view(-1, 1, 1, 1)
-    with precision.autocast(x0.device):
-        context = model.text(ids).last_hidden_state
-        predicted = model.unet(a * x0 + s * noise, t, context).sample
-    return (weight * metric.error(predicted.float() - (a * noise - s * x0), how.metric)).mean()
+OWN_FROM, OWN_TO, OWN_SHARE = 250, 960, 0.6
+"""At these times, so many of the rows whose captions say everything go on from the denoiser's own guess."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one step. x0 and noise [n, 12, 16, 16]; t [n]; token ids [n, length]; what an error weighs [n, 1, 16, 16].
+
+    ``told`` [n] is 1 where the caption says everything, 0 where a tag was left out; where ``own`` [n, 1, 1, 1], x_t is the
+    denoiser's own.
+    """
+
+    x0: Tensor
+    noise: Tensor
+    t: Tensor
+    ids: Tensor
+    weight: Tensor
+    told: Tensor
+    own: Tensor
+
+    def to(self, device: str) -> Batch:
+        return Batch(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+def losses_of(model: Both, how: Loss, given: Batch) -> tuple[Tensor, Tensor]:
+    """Weighted v-prediction loss (Salimans & Ho 2022, eq. v = a e - s x), and how differently x = a x_t - s v reads.
+
+    What a caption does not say cannot be drawn as it should read, so rows that were not told everything are not read.
+    """
+    a, s = _coefficients(how, given.t)
+    with precision.autocast(given.x0.device):
+        context = model.text(given.ids).last_hidden_state
+        noisy = torch.where(given.own, _own(model, how, given, context.detach()), a * given.x0 + s * given.noise)
+        predicted = model.unet(noisy, given.t, context).sample.float()
+    target = (a * noisy - given.x0) / s.clamp_min(1e-3)  # = a e - s x where the noise is the row's own
+    loss = (given.weight * metric.error(predicted - target, how.metric)).mean()
+    if how.reader is None:
+        return loss, torch.zeros((), device=noisy.device)
+    with precision.autocast(noisy.device):
+        apart = latent_reader.unlike(how.reader, a * noisy - s * predicted, given.x0)
+    return loss, (apart * given.told).mean()
+
+
+def _coefficients(how: Loss, t: Tensor) -> tuple[Tensor, Tensor]:
+    return how.alpha_bar[t].sqrt().view(-1, 1, 1, 1), (1 - how.alpha_bar[t]).sqrt().view(-1, 1, 1, 1)
+
+
+@torch.no_grad()
+def _own(model: Both, how: Loss, given: Batch, context: Tensor) -> Tensor:
+    """x_t [n, 12, 16, 16] on the denoiser's own way down: its guess from pure noise, and that noise again at time t.
+
+    A true x_t never contradicts its caption, so a denoiser that half knows a word learns to believe x_t; while sampling, x_t is
+    its own half-right guess. Rows that are not ``own`` are zeros.
+    """
+    found, rows = torch.zeros_like(given.x0), given.own.flatten().nonzero().flatten()
+    if len(rows):
+        last = torch.full((len(rows),), len(how.alpha_bar) - 1, device=rows.device)
+        (a, s), (to_a, to_s) = _coefficients(how, last), _coefficients(how, given.t[rows])
+        v = model.unet(given.noise[rows], last, context[rows]).sample.float()
+        found[rows] = to_a * (a * given.noise[rows] - s * v) + to_s * (s * given.noise[rows] + a * v)
+    return found
 
 
 def timesteps(count: int, generator: torch.Generator) -> Tensor:
-    """Stratified over 0..999, three in four of them in the noisiest twelfth: only there do the words decide what is drawn.
+    """Stratified over 0..999, half of them in the noisiest eighth: there the words decide what is drawn.
 
     With uniform steps, the loss after 1,900 updates was the same with a true, a wrong and an empty caption below t = 900, and one
     step from pure noise gets as much right as twenty (57 and 55 % of 96): what is not known there is not found later.
     """
     u = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-    t = torch.where(u < 0.25, 4000 * u, 920 + 80 * (u - 0.25) / 0.75)
+    t = torch.where(u < 0.5, 2000 * u, 880 + 240 * (u - 0.5))
     return t.long().clamp(0, 999)
 
 
@@ -244,41 +268,41 @@ def begin(tokenizer: CLIPTokenizer, device: str, lr: float, start: Path | None) 
     return Run(model, copy.deepcopy(model).requires_grad_(False), optimizer)
 
 
-def scaling_of(start: Path) -> float:
-    """The scaling factor that a pipeline folder was trained with: channels that have not changed must look the same to it."""
-    return float(json.loads((start / "vae" / "config.json").read_text())["scaling_factor"])
-
-
-def batch(data: Data, tokenizer: CLIPTokenizer, scaling: float, size: int, step: int, drop: float) -> tuple[Tensor, ...]:
-    """(x0, noise, t, token ids, weight) of one step, derived from its number alone; ``drop``: the share of tags left out."""
+def batch(data: Data, tokenizer: CLIPTokenizer, scaling: float, size: int, step: int, drop: float) -> Batch:
+    """The rows of one step, derived from its number alone; ``drop``: the share of captions, and of tags, left out."""
     rng, generator = random.Random(step), torch.Generator().manual_seed(step)
-    rows = torch.randint(len(data.dolls), (size,), generator=generator)
+    rows = data.places[torch.randint(len(data.places), (size,), generator=generator)]
     captions = ["" if rng.random() < drop else training_caption(data.dolls[i], rng, drop) for i in rows.tolist()]
+    told = torch.tensor(
+        [all(tag in said for tag in caption(data.dolls[i]).split(", ")) for i, said in zip(rows.tolist(), captions, strict=True)]
+    )
     ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
     x0 = (data.latents[rows].float() * scaling).to(memory_format=torch.channels_last)
     noise = torch.randn(x0.shape, generator=generator).to(memory_format=torch.channels_last)
-    return x0, noise, timesteps(size, generator), ids, data.weights[rows]
+    t = timesteps(size, generator)
+    own = told & (t >= OWN_FROM) & (t < OWN_TO) & (torch.rand(size, generator=generator) < OWN_SHARE)
+    return Batch(x0, noise, t, ids, data.weights[rows], told.float(), own.view(-1, 1, 1, 1))
 
 
 def fit(run: Run, data: Data, tokenizer: CLIPTokenizer, scaling: float, args: argparse.Namespace) -> None:
     """Train until ``args.minutes`` are spent, with a checkpoint every five minutes."""
     vae = AutoencoderKL.from_pretrained(args.work / "vae").eval()
     counts = metric.of_latents(vae, data.latents[:500], data.dolls[:500], scaling)
-    how = Loss(DDIMScheduler(**SCHEDULER).alphas_cumprod.to(args.device), counts.to(args.device))
+    reader = latent_reader.load(args.work / "latent_reader.safetensors", args.device) if args.reading else None
+    how = Loss(DDIMScheduler(**SCHEDULER).alphas_cumprod.to(args.device), counts.to(args.device), reader, args.reading)
     budget, last_save, losses = args.minutes * 60, time.monotonic(), []
     while run.spent < budget:
         began = time.monotonic()
         for group in run.optimizer.param_groups:
             group["lr"] = group["share"] * lr_at(run.spent / budget, run.step, args.lr)
-        x0, noise, t, ids, weight = (part.to(args.device) for part in batch(data, tokenizer, scaling, args.batch, run.step, args.drop))
-        loss = loss_of(run.model, how, x0, noise, t, ids, weight)
-        loss.backward()
+        loss, apart = losses_of(run.model, how, batch(data, tokenizer, scaling, args.batch, run.step, args.drop).to(args.device))
+        (loss + how.reading * apart).backward()
         run.update()
-        losses.append(loss.detach())
+        losses.append(torch.stack([loss, apart]).detach())
         if run.step % 50 == 0:
-            mean = torch.stack(losses).mean().item()
+            mean, read = (round(x, 5) for x in torch.stack(losses).mean(0).tolist())
             losses.clear()
-            log.append(args.work / "denoiser.jsonl", step=run.step, loss=round(mean, 5), seconds=round(run.spent, 1))
+            log.append(args.work / "denoiser.jsonl", step=run.step, loss=mean, apart=read, seconds=round(run.spent, 1))
         run.spent += min(time.monotonic() - began, 30.0)
         if time.monotonic() - last_save > 300 or run.spent >= budget:
             run.save(args.work / "denoiser.pt")
@@ -294,6 +318,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--drop", type=float, default=0.06, help="share of captions, and of tags in the others, that are left out")
+    parser.add_argument("--reading", type=float, default=0.02, help="weight of reading like the true latents; 0: no latent reader")
     parser.add_argument("--preview-every-steps", type=int, default=700)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--start", type=Path, help="a pipeline folder to start from instead of random weights")
@@ -303,7 +328,7 @@ def main() -> None:
     run = begin(tokenizer, args.device, args.lr, args.start)
     run.load(args.work / "denoiser.pt")
     data = read_data(args.work)
-    scaling = scaling_of(args.start) if args.start else 1.0 / data.latents[:4096].float().std().item()
+    scaling = scaling_for(data, args.start)
     if not args.no_compile:
         compile_blocks(run.model.unet)
     print("parameters", sum(p.numel() for p in run.model.parameters()), "pictures", len(data.dolls), "from step", run.step, flush=True)

@@ -126,13 +126,13 @@ class Material:
     held: Shown
 
 
-def material(work: Path, pool_size: int, held: int) -> Material:
-    """Draw everything on two processes, or read what was drawn before from WORK/reader-dolls-*.pt."""
-    kept = work / f"reader-dolls-{pool_size}-{held}.pt"
+def material(work: Path, pool_size: int, held: int, seed: int) -> Material:
+    """Draw everything on two processes, or read what was drawn before from WORK/reader-dolls-*.pt; one doll in four gets a twin."""
+    kept = work / f"reader-dolls-{pool_size}-{held}-{seed}.pt"
     if not kept.exists():
         with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-            parts = list(pool.map(draw, [pool_size // 2] * 2, (11, 12), (False, False)))
-            decoded = list(pool.map(through_vae, (work,) * 2, [part.pictures[: pool_size // 16] for part in parts]))
+            parts = list(pool.map(draw, [pool_size // 2] * 2, (seed, seed + 1), (False, False)))
+            decoded = list(pool.map(through_vae, (work,) * 2, [part.pictures[: pool_size // 8] for part in parts]))
         train = [torch.cat([getattr(p, f) for p in parts]) for f in ("pictures", "words", "maps")]
         twin_rows = torch.cat([torch.arange(len(decoded[0])), len(parts[0].pictures) + torch.arange(len(decoded[1]))])
         validation = draw(held, 99, True)
@@ -193,11 +193,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=25.0)
     parser.add_argument("--pool", type=int, default=50000)
     parser.add_argument("--held", type=int, default=1500, help="held-out dolls to validate on")
+    parser.add_argument("--seed", type=int, default=11, help="which dolls are drawn")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--start", type=Path, help="a folder with reader.safetensors to start from instead of random weights")
     args = parser.parse_args()
-    given = material(args.work, args.pool, args.held)
+    given = material(args.work, args.pool, args.held, args.seed)
     print("drawn", len(given.train.pictures), "decoded", len(given.twins), flush=True)
     torch.manual_seed(0)
     net = ReaderNet().to(memory_format=torch.channels_last)

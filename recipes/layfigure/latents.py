@@ -1,0 +1,62 @@
+"""The training set of the denoiser as it lies in the work folder: what ``make_latents`` wrote, read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from dressform.layfigure.canvas import LABELS
+from dressform.layfigure.doll import Doll, Garment, Identity, Scene
+
+IMPORTANCE = {"background": 0.5, "garment": 2.0, "garment_trim": 2.0, "footwear": 2.0, "hair": 4.0}
+"""What an error weighs by what a pixel shows; skin, face, ears and mark, which say who she is in a few cells, weigh 6."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """latents bf16 [n, 12, 16, 16]; weights f32 [n, 1, 16, 16], what an error in each cell weighs; the dolls.
+
+    ``places``: where to draw from. Dolls in the neutral layer stand there twice, for every identity adapter begins with it.
+    """
+
+    latents: Tensor
+    weights: Tensor
+    dolls: list[Doll]
+    places: Tensor
+
+
+def read_doll(line: str) -> Doll:
+    row = json.loads(line)
+    worn = Garment(**row["garment"]) if row["garment"] else None
+    return Doll(Identity(**row["identity"]), worn, Scene(**row["scene"]))
+
+
+def read_data(work: Path) -> Data:
+    """All latent files in WORK, scaled to unit standard deviation by the VAE's scaling factor."""
+    importance = torch.tensor([IMPORTANCE.get(label, 6.0) for label in LABELS])
+    latents, weights, dolls = [], [], []
+    for file in sorted(work.glob("latents-*.safetensors")):
+        part = load_file(file)
+        latents.append(part["latents"])
+        weights += [torch.einsum("nkhw,k->nhw", some / 64, importance)[:, None] for some in part["shares"].split(5000)]
+        lines = (work / f"dolls-{file.stem.split('-')[1]}.jsonl").read_text().splitlines()
+        dolls += [read_doll(line) for line in lines]
+    places = [i for i, doll in enumerate(dolls) for _ in range(1 if doll.garment else 2)]
+    return Data(torch.cat(latents), torch.cat(weights), dolls, torch.tensor(places))
+
+
+def read_shares(work: Path) -> Tensor:
+    """How many of a cell's 64 pixels carry each label: uint8 [n, labels, 16, 16], in the order of ``read_data``."""
+    return torch.cat([load_file(file)["shares"] for file in sorted(work.glob("latents-*.safetensors"))])
+
+
+def scaling_for(data: Data, start: Path | None) -> float:
+    """To unit spread; or what a pipeline folder was trained with: channels that have not changed must look the same to it."""
+    if start is None:
+        return 1.0 / data.latents[:4096].float().std().item()
+    return float(json.loads((start / "vae" / "config.json").read_text())["scaling_factor"])
