@@ -94,3 +94,25 @@ def test_a_caption_with_a_tag_left_out_is_not_read() -> None:
     some = train_denoiser.batch(data, tokenizer, 1.0, 64, 3, 0.1)
     assert every.told.tolist() == [1.0] * 16
     assert 0 < some.told.sum() < 64
+
+
+def test_a_denoiser_that_knows_the_picture_meets_true_noisy_pictures_on_its_own_way_down() -> None:
+    from types import SimpleNamespace
+
+    import torch
+    from diffusers import DDIMScheduler
+
+    from recipes.layfigure import train_denoiser as recipe
+
+    how = recipe.Loss(DDIMScheduler(**recipe.SCHEDULER).alphas_cumprod, torch.eye(12))
+    x0, noise = torch.randn(2, 4, 12, 16, 16, generator=torch.Generator().manual_seed(0)).unbind(0)
+    t, own = torch.tensor([900, 600, 300, 500]), torch.tensor([True, False, True, True]).view(-1, 1, 1, 1)
+    given = recipe.Batch(x0, noise, t, torch.zeros(4, 8), torch.ones(4, 1, 16, 16), torch.ones(4), own)
+
+    def knows(noisy, time, context):  # type: ignore[no-untyped-def]
+        a, s = recipe._coefficients(how, time)
+        return SimpleNamespace(sample=(a * noisy - x0[context.flatten().long()]) / s)
+
+    found = recipe._own(SimpleNamespace(unet=knows), how, given, torch.arange(4.0).view(4, 1))  # type: ignore[arg-type]
+    a, s = recipe._coefficients(how, t)
+    torch.testing.assert_close(found, torch.where(own, a * x0 + s * noise, 0.0), atol=2e-2, rtol=0)

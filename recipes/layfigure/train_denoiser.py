@@ -318,7 +318,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--drop", type=float, default=0.06, help="share of captions, and of tags in the others, that are left out")
-    parser.add_argument("--reading", type=float, default=0.02, help="weight of reading like the true latents; 0: no latent reader")
+    parser.add_argument("--reading", type=float, default=0.04, help="weight of reading like the true latents; 0: no latent reader")
     parser.add_argument("--preview-every-steps", type=int, default=700)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--start", type=Path, help="a pipeline folder to start from instead of random weights")
