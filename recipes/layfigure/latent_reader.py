@@ -18,15 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dressform.backbones import precision
-from dressform.layfigure.canvas import EARS, GARMENT, MARK, SKIN, TRIM
 from dressform.layfigure.doll import VOCABULARY, Doll, attributes
+from dressform.layfigure.visible import enough_of
 from recipes.layfigure import log
 from recipes.layfigure.latents import read_data, read_shares, scaling_for
 
 _NAMES = tuple(VOCABULARY)
 _WEIGHTS = {"eyes": 0.2, "mark": 0.5}
 """Eyes are two pixels wide and drawn by chance: unweighted, they were six tenths of all that read differently."""
-_LEAST_PIXELS = {"skin": 12, "colour": 60, "second": 60, "pattern": 160, "mark": 14}
 
 
 class _Block(nn.Module):
@@ -70,19 +69,13 @@ def words_of(dolls: list[Doll], shares: Tensor) -> Tensor:
     pixels = shares.flatten(2).sum(2, dtype=torch.int64)
     rows = []
     for doll, count in zip(dolls, pixels.tolist(), strict=True):
-        named, worn = attributes(doll), doll.garment
-        shown = {
-            "skin": count[SKIN] + count[EARS] * (doll.identity.ears in ("round", "pointed")),
-            "colour": count[GARMENT], "pattern": count[GARMENT], "mark": count[MARK],
-            "second": count[TRIM] + 0.3 * count[GARMENT] * (worn is not None and worn.pattern != "plain"),
-        }  # fmt: skip
-        hidden = {n for n, least in _LEAST_PIXELS.items() if shown[n] < least} | ({"eyes"} if doll.scene.view == "back" else set())
-        rows.append([VOCABULARY[n].index(named[n]) if n in named and n not in hidden else -1 for n in _NAMES])
+        named, seen = attributes(doll), enough_of(doll, count)
+        rows.append([VOCABULARY[n].index(named[n]) if n in named and n in seen else -1 for n in _NAMES])
     return torch.tensor(rows)
 
 
 def unlike(reader: LatentReader, drawn: Tensor, true: Tensor) -> Tensor:
-    """How differently two sets of latents [n, c, h, w] read: KL(true || drawn) summed over the attributes, [n].
+    """How differently two sets of latents [n, c, h, w] read: KL(true || drawn), weighted and summed over the attributes, [n].
 
     What the true ones do not show (a ponytail from the front) they do not read with certainty, so it is not asked of the others.
     """

@@ -6,6 +6,7 @@ nearly the same picture (from the front a ponytail is short hair).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -43,7 +44,11 @@ def visible(doll: Doll, drawn: Render) -> frozenset[str]:
 
 def enough_pixels(doll: Doll, drawn: Render) -> frozenset[str]:
     """The quick half of ``visible``: no attribute whose pixels are too few. Shapes that look alike are all kept."""
-    counts = np.bincount(drawn.labels.ravel(), minlength=len(cv.LABELS)) / (drawn.labels.shape[0] / 128) ** 2
+    return enough_of(doll, np.bincount(drawn.labels.ravel(), minlength=len(cv.LABELS)) / (drawn.labels.shape[0] / 128) ** 2)
+
+
+def enough_of(doll: Doll, counts: Sequence[float] | np.ndarray) -> frozenset[str]:
+    """The same from the pixels that carry each label, in the order of ``LABELS``, at size 128."""
     shown = {
         "skin": counts[cv.SKIN] + counts[cv.EARS] * (doll.identity.ears in ("round", "pointed")),
         "colour": counts[cv.GARMENT],
