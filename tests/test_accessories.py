@@ -260,7 +260,7 @@ def test_the_journey_with_a_hat(tmp_path: Path, tiny_base: Path, drawn: Path) ->
     assert "took 3 of 3 pictures as hat" in run("add", "aoi", drawn / "hat", "--accessory", "hat", cwd=tmp_path).stdout
     refused(run("add", "aoi", drawn / "hat", "--accessory", "hat", "--neutral", cwd=tmp_path), "one of --neutral")
     trained = run("train", "aoi", "--steps", "2", cwd=tmp_path)
-    assert "plan: the identity, then 1 outfit and 1 accessory in one pass" in trained.stderr, trained.stderr
+    assert "plan: the identity from 3 pictures, then 1 outfit and 1 accessory in one pass" in trained.stderr, trained.stderr
     assert "trained identity, dress, hat" in trained.stdout
     looks = run("dress", "aoi", "side view", "--outfit", "dress", "--with", "hat:0.8", "--steps", "1", cwd=tmp_path)
     assert looks.stdout.strip() == "aoi/looks/aoi-dress-with-hat-0.png" and (tmp_path / looks.stdout.strip()).is_file(), looks.stderr

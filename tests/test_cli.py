@@ -74,12 +74,12 @@ def test_the_journey_on_a_tiny_base_model(tmp_path: Path, tiny_base: Path, dolls
     refused(run("dress", "aoi", "--outfit", "dress", cwd=tmp_path), "not trained yet")
     planned = run("plan", "aoi", "--steps", "2", cwd=tmp_path)
     assert planned.returncode == 0 and "outfits: dress, 2 steps, 3 pictures" in planned.stdout, planned.stderr
-    assert "in all: the identity, then 1 outfit in one pass" in planned.stdout and "trained already" not in planned.stdout
+    assert "in all: the identity from 3 pictures, then 1 outfit in one pass" in planned.stdout and "trained already" not in planned.stdout
     refused(run("plan", "aoi", "--until", "bored", cwd=tmp_path), "'steps' or 'converged'")
     refused(run("plan", "aoi", "--memory", "0.1", cwd=tmp_path), "one picture at a time", "--memory")
     trained = run("train", "aoi", "--steps", "2", cwd=tmp_path)
     assert trained.returncode == 0 and "trained identity, dress" in trained.stdout, trained.stderr
-    assert "plan: the identity, then 1 outfit in one pass" in trained.stderr
+    assert "plan: the identity from 3 pictures, then 1 outfit in one pass" in trained.stderr
     assert len((tmp_path / "aoi" / "reports" / "train" / "steps.jsonl").read_text().splitlines()) == 4
     assert "nothing to do" in run("train", "aoi", "--steps", "2", cwd=tmp_path).stdout
     assert "trained already: identity, dress" in run("plan", "aoi", "--steps", "2", cwd=tmp_path).stdout

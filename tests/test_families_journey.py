@@ -115,7 +115,7 @@ def test_one_file_goes_the_same_way(family: str, tmp_path: Path) -> None:
 def test_a_plan_speaks_of_memory_before_all_else(journey: Journey) -> None:
     first, *rest = run("plan", journey.aoi, "--steps", "3").stdout.splitlines()
     assert first.startswith("memory: one outfit at 32 x 32 would take about ") and "this machine's memory may be used" in first
-    assert any(line.startswith("in all: the identity, then 1 outfit") for line in rest)
+    assert any(line.startswith("in all: the identity from 3 pictures, then 1 outfit") for line in rest)
 
 
 def comes_back(journey: Journey, form: str, out: Path) -> None:

@@ -16,9 +16,10 @@ from dressform.train.events import StepDone
 from dressform.train.learner import Learner
 from dressform.train.loop import Job, Previews, Saved, train
 from dressform.train.objective import area_mean
-from dressform.train.objectives.dressed import identity_from_dressed, masked_identity_loss
+from dressform.train.objectives.identity import anchored_identity, identity_loss
 from dressform.train.objectives.outfit import outfit_loss, outfit_on_identity
 from dressform.train.objectives.plain import plain
+from dressform.train.passes import attached
 
 CONFIG = TrainConfig(steps=6, rows=2, rank=2, alpha=2.0, learning_rate=5e-3)
 
@@ -64,27 +65,62 @@ def test_the_outfit_loss_looks_at_the_target_inside_and_at_the_identity_outside(
     assert outfit_loss(zeros, zeros, ones * mask, 1 - mask, 1.0).item() == 0.0
 
 
-def test_the_dressed_identity_learns_outside_the_mask_and_holds_to_the_anchor_inside() -> None:
+def test_the_identity_learns_outside_the_mask_and_holds_to_the_anchor_inside() -> None:
     mask = torch.zeros(1, 1, 2, 2)
     mask[..., 0, 0] = 1
     zeros, ones = torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)
-    assert masked_identity_loss(zeros, zeros, ones * mask, mask, 1.0).item() == 0.0, "garment pixels taught the identity"
-    assert masked_identity_loss(zeros, zeros, ones * (1 - mask), mask, 1.0).item() == 1.0
-    assert masked_identity_loss(zeros, ones * mask, zeros, mask, 0.5).item() == 0.5
-    assert masked_identity_loss(zeros, ones * (1 - mask), zeros, mask, 0.5).item() == 0.0
+    assert identity_loss(zeros, zeros, ones * mask, mask, 1.0).item() == 0.0, "garment pixels taught the identity"
+    assert identity_loss(zeros, zeros, ones * (1 - mask), mask, 1.0).item() == 1.0
+    assert identity_loss(zeros, ones * mask, zeros, mask, 0.5).item() == 0.5
+    assert identity_loss(zeros, ones * (1 - mask), zeros, mask, 0.5).item() == 0.0
 
 
-def test_the_identity_from_dressed_pictures_asks_the_base_model_in_other_words(in_float32) -> None:
+def test_the_identity_asks_the_base_model_in_other_words_where_she_is_dressed(in_float32) -> None:
     data = pictures(in_float32, 1)
-    asked: list[torch.Tensor | None] = []
-
-    def predict(frozen: bool, own: bool, text: torch.Tensor | None = None) -> torch.Tensor:
-        asked.append(text)
-        return torch.zeros(2, 4, 8, 8, requires_grad=own)
-
+    data.masks[:] = 0
     (rows,) = rows_at(data, data.text[:1], 0, 0, 2, 0.0)
-    identity_from_dressed(1.0)(predict, rows, torch.zeros(2, 4, 8, 8))
-    assert asked[0] is rows.anchor and asked[1] is None
+    dressed = replace(rows, masks=torch.stack([torch.zeros(1, 8, 8), torch.ones(1, 8, 8)]))
+    for given, held in ((rows, []), (dressed, [1])):
+        asked: list[tuple[torch.Tensor | None, list[int] | None]] = []
+
+        def predict(frozen: bool, own: bool, text=None, at=None, asked=asked) -> torch.Tensor:
+            asked.append((text, None if at is None else at.tolist()))
+            return torch.zeros(2 if at is None else len(at), 4, 8, 8, requires_grad=own)
+
+        anchored_identity(1.0)(predict, given, torch.zeros(2, 4, 8, 8))
+        assert asked == [*([(rows.anchor, held)] if held else []), (None, None)]
+
+
+def test_where_nothing_is_said_an_adapter_learns_to_change_nothing(in_float32) -> None:
+    """The pictures would teach ones; with the caption left out, every adapter is held to what is there without it, zeros."""
+    data = pictures(in_float32, 1)
+    left_out, kept = (rows_at(data, torch.zeros(1, *data.text.shape[1:]), 0, 0, 2, share)[0] for share in (1.0, 0.0))
+    assert left_out.said.sum() == 0 and kept.said.sum() == 2
+    assert not left_out.text.any() and not left_out.anchor.any() and kept.anchor.any()
+
+    def drawn(value: float):
+        def predict(frozen: bool, own: bool, text=None, at=None) -> torch.Tensor:
+            return torch.full((2 if at is None else len(at), 4, 8, 8), value if own else 0.0)
+
+        return predict
+
+    for objective in (anchored_identity(1.0), outfit_on_identity(1.0)):
+        assert objective(drawn(0.0), left_out, torch.ones(2, 4, 8, 8)).tolist() == [0.0, 0.0]
+        assert objective(drawn(1.0), left_out, torch.ones(2, 4, 8, 8)).tolist() == [1.0, 1.0]
+        assert objective(drawn(0.0), kept, torch.ones(2, 4, 8, 8)).tolist() == [1.0, 1.0], "the pictures taught nothing"
+
+
+def test_a_prediction_of_some_rows_is_theirs_among_all(in_float32) -> None:
+    one, seen = adapter(in_float32, "a", 1), {}
+    one.values.data.normal_(0, 0.05)
+
+    def objective(predict, rows, target):
+        seen["all"], seen["some"] = predict(False, True, rows.anchor), predict(False, True, rows.anchor, torch.tensor([1, 3]))
+        return plain(predict, rows, target)
+
+    with attached(in_float32, [one], None, objective, CONFIG) as passes:
+        passes.learn([rows_at(pictures(in_float32, 1), in_float32.encode_text([""]), 0, 0, 4, 0.0)], 0)
+    assert torch.allclose(seen["all"][[1, 3]], seen["some"], atol=1e-5) and not torch.allclose(seen["all"][[0, 2]], seen["some"], atol=1e-2)
 
 
 def test_the_identity_alone_carries_no_gradient() -> None:

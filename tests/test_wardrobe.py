@@ -10,15 +10,18 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from dressform.errors import BadInput, StoreError
+from dressform.consent import lineage
+from dressform.errors import BadInput, NotReady, StoreError
 from dressform.layfigure import samples
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
+from dressform.records import Picture
 from dressform.store import MemoryStore
 from dressform.train.events import StepDone
 from dressform.train.plan import Group, Plan
 from dressform.vault import owner
-from dressform.workspace import planning, training, workspace
+from dressform.workspace import consenting, planning, training, workspace
 from dressform.workspace.checkpoints import Checkpoints
+from dressform.workspace.datasets import identity_pictures
 from dressform.workspace.workspace import Workspace
 
 OUTFITS = ("dress", "coat", "kimono", "apron")
@@ -43,9 +46,9 @@ def made(tmp_path: Path, tiny_backbone, tiny_base: Path, drawn: Path, monkeypatc
     monkeypatch.setattr(training, "preview", lambda *_a: None)
     monkeypatch.setattr(planning, "measured", lambda *_a, **_k: planning.Cost(0, GIB, 0.0, 1.0))
 
-    def make(called: str) -> Workspace:
+    def make(called: str, description: str = "") -> Workspace:
         store = MemoryStore()
-        workspace.create(tmp_path / called, workspace.Asked("aoi", 24, base_model=str(tiny_base)), store)
+        workspace.create(tmp_path / called, workspace.Asked("aoi", 24, base_model=str(tiny_base), description=description), store)
         her = Workspace(tmp_path / called, store, owner.load())
         her.__dict__["backbone"] = tiny_backbone
         her.add([drawn / "neutral"], None)
@@ -96,6 +99,39 @@ def test_groups_of_two_give_the_wardrobe_of_four_and_go_on_after_any_stop(made) 
     assert [len(g.names) for g in plans[-1].outfits.groups] == [2] and done.adapters == plans[-1].outfits.groups[0].names
     assert adapters(stopped) == adapters(grouped) and not list(stopped.store.list("checkpoints/"))
     assert len(seen) == 3 + 3 + 3, "no step was taken twice"
+
+
+def test_she_is_learned_from_all_pictures_of_her_and_an_outfit_that_comes_later_does_not_change_her() -> None:
+    one = lambda name, outfit: Picture(name, outfit, "", 32, 32, outfit is not None, "")  # noqa: E731
+    neutral, dress, coat, hat = one("n", None), one("d", "dress"), one("c", "coat"), one("h", "hat")
+    assert identity_pictures([neutral, dress, hat], "auto", ("hat",)) == [neutral, dress]
+    assert identity_pictures([neutral, dress], "neutral") == [neutral] and identity_pictures([neutral, dress], "dressed") == [dress]
+    assert identity_pictures([dress, coat], "auto", learned=("d",)) == [dress, coat], "without neutral pictures every outfit helps"
+    assert identity_pictures([neutral, dress, coat], "auto", learned=("n", "d")) == [neutral, dress]
+    assert identity_pictures([neutral, coat], "auto", learned=("n", "d")) == [neutral, coat], "one that she was learned from is gone"
+    assert identity_pictures([neutral, one("m", None), dress, coat], "auto", learned=("n", "d"))[1:] == [one("m", None), dress, coat]
+    for origin, given in (("neutral", [dress]), ("dressed", [neutral]), ("auto", [])):
+        with pytest.raises(NotReady, match="dressform add"):
+            identity_pictures(given, origin)
+
+
+@pytest.mark.recipe
+def test_her_identity_comes_from_outfits_that_agree_to_it_and_has_words_for_what_is_under_them(made) -> None:
+    def learned_from(her: Workspace) -> set[str | None]:
+        training.run(her, *recipes(1))
+        ids = lineage.inputs_of(her.gate.ledger.entries(), her.adapter_sha256(None))
+        return {p.outfit for p in her.pictures(every=True) if p.id in ids}
+
+    silent = made("silent")
+    assert learned_from(silent) == {None}, "nobody said what is under the outfits"
+    described = made("described", description="blue skin, white twintails")
+    assert learned_from(described) == {None, *OUTFITS}
+    assert training.run(described, *recipes(1)).adapters == ()
+    narrow = made("narrow", description="blue skin, white twintails")
+    consenting.revoke(narrow, (), 7)
+    consenting.grant(narrow, ("train:outfit",), (), None, "en")
+    consenting.grant(narrow, ("train:identity",), ("neutral", "dress"), None, "en")
+    assert learned_from(narrow) == {None, "dress"}
 
 
 @pytest.mark.recipe

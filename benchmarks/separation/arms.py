@@ -18,7 +18,7 @@ from dressform.train.data import TrainingSet
 from dressform.train.draws import seed_of
 from dressform.train.loop import Job, train
 from dressform.train.objective import Objective
-from dressform.train.objectives.dressed import identity_from_dressed
+from dressform.train.objectives.identity import anchored_identity
 from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.objectives.plain import plain
 
@@ -90,11 +90,16 @@ def fused_and_preserved(base: Backbone, given: Material, recipe: Recipe) -> Lear
     return _composed(given, who, jobs)
 
 
-def on_identity(objective: Callable[[TrainConfig], Objective], masked: bool = True) -> Arm:
-    """Identity from neutral pictures, frozen; every outfit on top of it with the objective."""
+def on_identity(
+    objective: Callable[[TrainConfig], Objective],
+    masked: bool = True,
+    identity: Callable[[TrainConfig], Objective] = lambda c: anchored_identity(c.anchor),
+    dressed_too: bool = True,
+) -> Arm:
+    """Identity from all pictures of her (or the neutral ones alone), frozen; every outfit on top of it with the objective."""
 
     def arm(base: Backbone, given: Material, recipe: Recipe) -> Learned:
-        who = _identity_from_neutral(base, given, recipe)
+        who = _identity_from_all(base, given, recipe, identity(recipe.identity), dressed_too)
         jobs = _outfit_jobs(base, given, recipe, masked=masked)
         train(base, jobs, objective(recipe.outfit), recipe.outfit, who)
         return _composed(given, who, jobs)
@@ -106,10 +111,9 @@ def dressed_only(objective: Callable[[TrainConfig], Objective], described: bool 
     """Identity from the outfits' pictures alone with the objective, frozen; then every outfit on top of it as ever."""
 
     def arm(base: Backbone, given: Material, recipe: Recipe) -> Learned:
-        anchor = given.anchor_words if described else NEUTRAL
-        sets = [s.encoded(base, s.called(given.trigger), anchors=s.called(anchor)) for s in given.outfits.values()]
         who = _new(base, given.trigger, recipe.identity)
-        train(base, [Job(who, _together(sets))], objective(recipe.identity), recipe.identity)
+        data = _together(_dressed(base, given, given.anchor_words if described else NEUTRAL))
+        train(base, [Job(who, data)], objective(recipe.identity), recipe.identity)
         jobs = _outfit_jobs(base, given, recipe)
         train(base, jobs, outfit_on_identity(recipe.outfit.preserve), recipe.outfit, who)
         return _composed(given, who, jobs)
@@ -122,7 +126,7 @@ ARMS: dict[str, Arm] = {
     "apart, summed": apart_and_summed,
     "fused, preserved": fused_and_preserved,
     "ours, neutral": on_identity(lambda c: outfit_on_identity(c.preserve)),
-    "ours, dressed only": dressed_only(lambda c: identity_from_dressed(c.anchor)),
+    "ours, dressed only": dressed_only(lambda c: anchored_identity(c.anchor)),
     "swimsuit plain": one_outfit_plain,
 }
 """The arms of the comparison, by the names of the tables."""
@@ -130,9 +134,13 @@ ARMS: dict[str, Arm] = {
 ABLATIONS: dict[str, Arm] = {
     "neutral, nothing preserved": on_identity(lambda _c: theirs.masked_on_identity),
     "neutral, no mask": on_identity(lambda _c: theirs.plain_on_identity),
+    "neutral, neutral pictures alone": on_identity(lambda c: outfit_on_identity(c.preserve), dressed_too=False),
+    "neutral, empty caption learned": on_identity(
+        lambda c: theirs.spoken(outfit_on_identity(c.preserve)), identity=lambda c: theirs.spoken(anchored_identity(c.anchor))
+    ),
     "dressed, no anchor": dressed_only(lambda _c: theirs.masked_identity_alone),
     "dressed, no mask": dressed_only(lambda _c: plain),
-    "dressed, anchor without her": dressed_only(lambda c: identity_from_dressed(c.anchor), described=False),
+    "dressed, anchor without her": dressed_only(lambda c: anchored_identity(c.anchor), described=False),
 }
 """Ours with one ingredient left out."""
 
@@ -141,6 +149,20 @@ def _identity_from_neutral(base: Backbone, given: Material, recipe: Recipe) -> A
     who = _new(base, given.trigger, recipe.identity)
     train(base, [Job(who, given.neutral.encoded(base, given.neutral.called(given.trigger, NEUTRAL)))], plain, recipe.identity)
     return who
+
+
+def _identity_from_all(base: Backbone, given: Material, recipe: Recipe, objective: Objective, dressed_too: bool) -> Adapter:
+    who = _new(base, given.trigger, recipe.identity)
+    neutral = given.neutral.encoded(base, given.neutral.called(given.trigger, NEUTRAL), anchors=given.neutral.called(given.anchor_words))
+    bare = replace(neutral, masks=torch.zeros_like(neutral.masks))
+    data = _together([bare, *(_dressed(base, given, given.anchor_words) if dressed_too else ())])
+    train(base, [Job(who, data)], objective, recipe.identity)
+    return who
+
+
+def _dressed(base: Backbone, given: Material, anchor: str) -> list[TrainingSet]:
+    """Each outfit's pictures as an identity sees them: called by her word alone, the garments masked and anchored."""
+    return [s.encoded(base, s.called(given.trigger), anchors=s.called(anchor)) for s in given.outfits.values()]
 
 
 def _outfit_jobs(base: Backbone, given: Material, recipe: Recipe, masked: bool = True, anchored: bool = False) -> list[Job]:

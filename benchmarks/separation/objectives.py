@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -38,4 +40,9 @@ def output_preserved(weight: float) -> Objective:
 
 def masked_identity_alone(predict: Predict, rows: Rows, target: Tensor) -> Tensor:
     """Identity from dressed pictures without the prior anchor: what lies under the garment is left to chance."""
-    return area_mean((target - predict(False, True)).square(), 1 - rows.masks)
+    return area_mean((target - predict(False, True)).square(), (1 - rows.masks) * rows.said)
+
+
+def spoken(objective: Objective) -> Objective:
+    """The same objective, but a picture whose caption was left out teaches like any other: the field's caption dropout."""
+    return lambda predict, rows, target: objective(predict, replace(rows, said=torch.ones_like(rows.said)), target)

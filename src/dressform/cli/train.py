@@ -23,7 +23,7 @@ _GIB = 2**30
 Steps = Annotated[int | None, typer.Option(help="Steps of each stage (default: the recipe's); until converged, their ceiling.")]
 Rank = Annotated[int, typer.Option(help="Rank of the adapters.")]
 Seed = Annotated[int, typer.Option(help="Seed of the run.")]
-Identity = Annotated[str, typer.Option(help="What she is learned from: neutral, dressed, or auto (neutral if any).")]
+Identity = Annotated[str, typer.Option(help="Pictures that she is learned from: neutral, dressed, or auto (all that may be).")]
 Until = Annotated[str, typer.Option(help="When an adapter ends: steps, or converged (on one picture in ten, held out).")]
 Floor = Annotated[int, typer.Option(help="Until converged: no adapter ends before so many steps.", min=1)]
 Memory = Annotated[float | None, typer.Option(help="GiB that may be used in all (default: what is free).", min=0.1)]
@@ -108,7 +108,7 @@ def in_one_line(outlook: Outlook) -> str:
     """What a training will do."""
     if outlook.identity is None and outlook.outfits is None:
         return "nothing to do"
-    parts = ["the identity"] if outlook.identity else []
+    parts = [f"the identity from {outlook.pictures_of_her} pictures"] if outlook.identity else []
     if outlook.outfits:
         groups = outlook.outfits.groups
         names = [name for group in groups for name in group.names]

@@ -22,6 +22,12 @@ def descended(entries: Sequence[Entry], revoked: Collection[str]) -> frozenset[s
     return frozenset(found)
 
 
+def inputs_of(entries: Sequence[Entry], made: str) -> frozenset[str]:
+    """The hashes that this one was made from, as the line says that made it; none where no line does."""
+    lines = [e for e in entries if e.kind == "use" and made in e.body["outputs"]]
+    return frozenset(lines[-1].body["inputs"]) if lines else frozenset()
+
+
 def generation(entries: Sequence[Entry], made: Collection[str]) -> int:
     """How many models in a row learned from what the one before drew, on the way to these hashes; 0 where all came from given pictures.
 

@@ -78,7 +78,7 @@ def found(given: Path) -> Found:
         everything.items.append(one(given))
         return everything
     if not given.exists():
-        raise BadInput(f"{given}: no such file or folder")
+        raise BadInput(f"{given}: no such file or folder; give pictures, a folder of them, or a zip")
     tree = FolderTree(given) if given.is_dir() else ZipTree(given)
     _lay_out(tree, "" if given.is_dir() else _unwrapped(tree), everything)
     if not any(_suffix(item.path) in _PICTURES for item in everything.items):

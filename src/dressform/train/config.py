@@ -29,7 +29,7 @@ class TrainConfig:
     anchor: float = 1.0
     """Weight of "under the garment she is her neutral layer" where the identity comes from dressed pictures (alpha)."""
     drop_caption: float = 0.1
-    """Share of rows trained on the empty caption, so that guidance knows the adapter too."""
+    """Share of rows with the empty caption, where an adapter learns to change nothing: guidance then takes nothing of hers away."""
     noisy_share: float = 0.5
     """Share of rows in the noisiest fifth of the time steps, beside the even ones."""
     targets: str = "attention"

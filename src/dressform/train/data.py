@@ -92,7 +92,7 @@ class Some:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one step for one adapter: pictures of one size."""
+    """Rows of one step for one adapter: pictures of one size. ``said`` [n, 1, 1, 1] is 0 where the caption was left out, else 1."""
 
     latents: Tensor
     noise: Tensor
@@ -101,6 +101,7 @@ class Rows:
     masks: Tensor
     anchor: Tensor
     frames: Tensor
+    said: Tensor
 
 
 def garment_cells(masks: Tensor, cell_px: int) -> Tensor:
@@ -138,7 +139,7 @@ def rows_at(
     Which pictures, at which times, does not depend on their sizes; rows of one size stand together.
     """
     n = len(data.ids)
-    picks, noises, times = [], [], []
+    picks, noises, times, said = [], [], [], []
     for j in range(count):
         position = step * count + j
         order = torch.randperm(n, generator=draws.generator(seed, "order", position // n))
@@ -146,10 +147,11 @@ def rows_at(
         draw = draws.generator(seed, "row", step, f"{data.ids[i]}/{j}")
         u, keep = torch.rand(2, generator=draw).tolist()
         example = data.at(i)
-        picks.append(example if keep >= drop_caption else replace(example, text=empty[0]))
+        said.append(float(keep >= drop_caption))
+        picks.append(example if said[-1] else replace(example, text=empty[0], anchor=empty[0]))
         times.append(time_of((j + u) / count, noisy_share))
         noises.append(torch.randn(example.latents.shape, generator=draw))
-    return _by_size(picks, noises, times)
+    return _by_size(picks, noises, times, said)
 
 
 def held_out_rows(data: Examples, seed: int, count: int, noisy_share: float) -> tuple[Rows, ...]:
@@ -159,7 +161,7 @@ def held_out_rows(data: Examples, seed: int, count: int, noisy_share: float) -> 
     noises = [
         draws.noise(tuple(e.latents.shape), seed, "held out", j, data.ids[i]) for j, (i, e) in enumerate(zip(picks, examples, strict=True))
     ]
-    return _by_size(examples, noises, [time_of((j + 0.5) / count, noisy_share) for j in range(count)])
+    return _by_size(examples, noises, [time_of((j + 0.5) / count, noisy_share) for j in range(count)], [1.0] * count)
 
 
 def apart(data: Examples, seed: int) -> tuple[Examples, Examples]:
@@ -178,15 +180,17 @@ def _some(data: Examples, places: Sequence[int]) -> Some:
     return Some(data, tuple(places), tuple(data.ids[i] for i in places))
 
 
-def _by_size(examples: Sequence[Example], noises: Sequence[Tensor], times: Sequence[int]) -> tuple[Rows, ...]:
+def _by_size(examples: Sequence[Example], noises: Sequence[Tensor], times: Sequence[int], said: Sequence[float]) -> tuple[Rows, ...]:
     sizes: dict[torch.Size, list[int]] = {}
     for i, example in enumerate(examples):
         sizes.setdefault(example.latents.shape, []).append(i)
-    return tuple(_rows([examples[i] for i in some], [noises[i] for i in some], [times[i] for i in some]) for some in sizes.values())
+    pick = lambda column, some: [column[i] for i in some]  # noqa: E731
+    return tuple(_rows(*(pick(column, some) for column in (examples, noises, times, said))) for some in sizes.values())
 
 
-def _rows(examples: Sequence[Example], noises: Sequence[Tensor], times: Sequence[int]) -> Rows:
+def _rows(examples: Sequence[Example], noises: Sequence[Tensor], times: Sequence[int], said: Sequence[float]) -> Rows:
     device = examples[0].latents.device
     latents, text, masks, anchor = (torch.stack([getattr(e, f) for e in examples]) for f in ("latents", "text", "mask", "anchor"))
     frames = torch.stack([e.frame.to(device) for e in examples])
-    return Rows(latents, torch.stack(list(noises)).to(device), torch.tensor(times, device=device), text, masks, anchor, frames)
+    noise, t = torch.stack(list(noises)).to(device), torch.tensor(times, device=device)
+    return Rows(latents, noise, t, text, masks, anchor, frames, torch.tensor(said, device=device).view(-1, 1, 1, 1))

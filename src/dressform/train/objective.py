@@ -17,8 +17,8 @@ from dressform.train.data import Rows
 class Predict(Protocol):
     """The rows' prediction with the frozen identity and each row's own adapter on or off."""
 
-    def __call__(self, frozen: bool, own: bool, text: Tensor | None = None) -> Tensor:
-        """``text`` [rows, length, width] is asked instead of the rows' own captions."""
+    def __call__(self, frozen: bool, own: bool, text: Tensor | None = None, at: Tensor | None = None) -> Tensor:
+        """``text`` [rows, length, width] is asked instead of the rows' own captions; ``at``: of the rows with these numbers alone."""
         ...
 
 

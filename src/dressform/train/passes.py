@@ -68,11 +68,14 @@ class Passes:
         each = torch.eye(learning)[[i for i, _ in batch]].repeat_interleave(torch.tensor(counts), 0)
         frozen_columns = len(self.stack.adapters) - learning
 
-        def predict(frozen: bool, own: bool, text: Tensor | None = None) -> Tensor:
+        def predict(frozen: bool, own: bool, text: Tensor | None = None, at: Tensor | None = None) -> Tensor:
             said = self.backbone.framed(rows.text if text is None else text, rows.frames)
             gates = torch.cat([each * own, torch.full((len(each), frozen_columns), float(frozen))], dim=1)
-            with self.stack.active(gates, math.gcd(*counts)):
-                return self.backbone.predict(noisy, rows.t, said)
+            if at is None:
+                with self.stack.active(gates, math.gcd(*counts)):
+                    return self.backbone.predict(noisy, rows.t, said)
+            with self.stack.active(gates[at.cpu()], 1):
+                return self.backbone.predict(noisy[at], rows.t[at], said[at])
 
         per_row = self.objective(predict, rows, self.backbone.target(rows.latents, rows.noise, rows.t))
         if self.min_snr is not None:

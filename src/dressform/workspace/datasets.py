@@ -13,45 +13,49 @@ from dressform.workspace.describing import anchor_captions
 from dressform.workspace.workspace import Workspace
 
 Origin = Literal["auto", "neutral", "dressed"]
-"""What the identity is learned from; "auto" takes neutral pictures where there are any."""
+"""What the identity is learned from; "auto": from all pictures of her."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """Examples for the identity (``neutral``: from neutral pictures) and for each outfit by name."""
+    """Examples for the identity and for each outfit by name."""
 
     identity: CachedSet
-    neutral: bool
     outfits: dict[str, CachedSet]
 
 
-def identity_pictures(pictures: Sequence[Picture], origin: Origin, accessories: Collection[str] = ()) -> list[Picture]:
+def identity_pictures(
+    pictures: Sequence[Picture], origin: Origin, accessories: Collection[str] = (), learned: Collection[str] = ()
+) -> list[Picture]:
     """Those that the identity is learned from. Raises NotReady where there are none.
 
-    Never those of ``accessories``: what she wears under a hat is outside the hat's mask, and would be learned as hers.
+    Never those of ``accessories``: what she wears under a hat is outside the hat's mask, and would be learned as hers. Where she
+    was learned already from pictures with the ids ``learned``, all her neutral ones among them, an outfit that came later does
+    not change her: it is learned on top.
     """
-    pictures = [p for p in pictures if p.outfit not in accessories]
-    neutral = [p for p in pictures if p.outfit is None]
-    if origin == "neutral" or (origin == "auto" and neutral):
+    of_her = [p for p in pictures if p.outfit not in accessories]
+    neutral, dressed = [p for p in of_her if p.outfit is None], [p for p in of_her if p.outfit is not None]
+    if origin == "neutral":
         if not neutral:
             raise NotReady("no neutral pictures yet: add some with dressform add FOLDER --neutral, or train --identity dressed")
         return neutral
-    if not pictures or len(neutral) == len(pictures):
+    if origin == "auto" and neutral:
+        before = [p for p in of_her if p.id in learned]
+        return before if len(before) == len(learned) and {p.id for p in neutral} <= {*learned} else of_her
+    if not dressed:
         raise NotReady("no pictures yet: add some with dressform add FOLDER --neutral or --outfit NAME")
-    return [p for p in pictures if p.outfit is not None]
+    return dressed
 
 
 def material(
-    workspace: Workspace, pictures: Sequence[Picture], origin: Origin, on_encoded: OnEncoded = lambda _done, _all: None
+    workspace: Workspace, pictures: Sequence[Picture], of_her: Sequence[Picture], on_encoded: OnEncoded = lambda _done, _all: None
 ) -> Material:
-    """Everything there is to learn from, of all ``pictures``; what is not encoded yet is encoded, and what nobody asks for is forgotten.
+    """Everything there is to learn from: the identity from ``of_her``, outfits from all their ``pictures``.
 
-    Raises NotReady where pictures are missing.
+    What is not encoded yet is encoded, and what nobody asks for is forgotten. Raises NotReady where she cannot be described.
     """
     cache = Cache(workspace.store, workspace.backbone)
-    chosen = identity_pictures(pictures, origin, workspace.character.named("accessory"))
-    neutral = all(p.outfit is None for p in chosen)
-    sources = {None: _sources(workspace, chosen) if neutral else _dressed_sources(workspace, chosen)}
+    sources: dict[str | None, list[Source]] = {None: _sources_of_her(workspace, of_her)}
     worn = {o.name: [p for p in pictures if p.outfit == o.name] for o in workspace.character.outfits}
     sources |= {name: _sources(workspace, shown) for name, shown in worn.items() if shown}
     every = sum(map(len, sources.values()))
@@ -60,14 +64,16 @@ def material(
         before = sum(len(s.ids) for s in sets.values())
         sets[name] = cache.examples(some, lambda done, _all, before=before: on_encoded(before + done, every))
     cache.drop_unused()
-    return Material(sets.pop(None), neutral, {name: found for name, found in sets.items() if name is not None})
+    return Material(sets.pop(None), {name: found for name, found in sets.items() if name is not None})
 
 
-def _dressed_sources(workspace: Workspace, pictures: Sequence[Picture]) -> list[Source]:
-    """Dressed pictures as the identity sees them: called by her own word alone, anchored in the base model's words."""
-    bare = [workspace.caption(replace(p, outfit=None)) for p in pictures]
-    anchors = anchor_captions(workspace, pictures)
-    return [_source(p, *said) for p, *said in zip(pictures, bare, anchors, strict=True)]
+def _sources_of_her(workspace: Workspace, pictures: Sequence[Picture]) -> list[Source]:
+    """Pictures as the identity sees them: dressed ones called by her own word alone, and anchored in the base model's words."""
+    dressed = [p for p in pictures if p.outfit is not None]
+    bare = [workspace.caption(replace(p, outfit=None)) for p in dressed]
+    anchors = anchor_captions(workspace, dressed, pictures) if dressed else []
+    neutral = _sources(workspace, [p for p in pictures if p.outfit is None])
+    return [*neutral, *(_source(p, *said) for p, *said in zip(dressed, bare, anchors, strict=True))]
 
 
 def _sources(workspace: Workspace, pictures: Sequence[Picture]) -> list[Source]:

@@ -32,7 +32,7 @@ def describe(workspace: Workspace, pictures: Sequence[Picture]) -> str:
     """
     if workspace.character.description:
         return workspace.character.description
-    if workspace.character.base_model != EMBEDDED:
+    if not can_describe(workspace):
         raise NotReady(
             "dressed pictures only: say what she is under the clothes, in the base model's words "
             "(skin, hair, ears, build), with description in character.toml or dressform new --describe"
@@ -41,7 +41,12 @@ def describe(workspace: Workspace, pictures: Sequence[Picture]) -> str:
     return ", ".join(identity_tags(Identity(**seen)))
 
 
-def anchor_captions(workspace: Workspace, pictures: Sequence[Picture]) -> list[str]:
-    """Her neutral layer in words, in each picture's own view, pose and background."""
-    who = describe(workspace, pictures)
+def can_describe(workspace: Workspace) -> bool:
+    """True where ``describe`` has words."""
+    return bool(workspace.character.description) or workspace.character.base_model == EMBEDDED
+
+
+def anchor_captions(workspace: Workspace, pictures: Sequence[Picture], of_her: Sequence[Picture]) -> list[str]:
+    """Her neutral layer in words, in each picture's own view, pose and background; who she is, as ``of_her`` show it."""
+    who = describe(workspace, of_her)
     return [", ".join(part for part in (who, NEUTRAL, picture.caption) if part) for picture in pictures]

@@ -14,9 +14,8 @@ from dressform.train import memory
 from dressform.train.checkpoint import Mark, mark
 from dressform.train.config import TrainConfig
 from dressform.train.objective import Objective
-from dressform.train.objectives.dressed import identity_from_dressed
+from dressform.train.objectives.identity import anchored_identity
 from dressform.train.objectives.outfit import outfit_on_identity
-from dressform.train.objectives.plain import plain
 from dressform.train.plan import Cost, Group, Plan, estimated, planned
 from dressform.train.trial import measured
 from dressform.workspace import fitting
@@ -46,6 +45,8 @@ class Outlook:
     budget_bytes: float
     accessories: tuple[str, ...] = ()
     """Which of the names are accessories."""
+    pictures_of_her: int = 0
+    """How many pictures the identity is learned from."""
 
     @property
     def seconds(self) -> float:
@@ -64,7 +65,7 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, restart:
     who = identity_mark(workspace, given, recipes.identity)
     budget = recipes.memory_bytes or memory.budget_bytes(_device(workspace))
     if restart or not is_done(workspace, None, who):
-        cost = _cost(workspace, IDENTITY, recipes.identity, identity_objective(given, recipes.identity), budget)
+        cost = _cost(workspace, IDENTITY, recipes.identity, anchored_identity(recipes.identity.anchor), budget)
         identity = planned({IDENTITY: recipes.identity.steps}, recipes.identity.rows, cost, budget)
         todo = list(given.outfits)
     else:
@@ -73,12 +74,7 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, restart:
         todo = [n for n, m in marks.items() if restart or not is_done(workspace, n, m)]
     kept = ([IDENTITY] if identity is None else []) + [n for n in given.outfits if n not in todo]
     outfits = _outfits(workspace, recipes, todo, budget) if todo else None
-    return Outlook(tuple(kept), identity, outfits, budget, workspace.character.named("accessory"))
-
-
-def identity_objective(given: Material, config: TrainConfig) -> Objective:
-    """What the identity learns by."""
-    return plain if given.neutral else identity_from_dressed(config.anchor)
+    return Outlook(tuple(kept), identity, outfits, budget, workspace.character.named("accessory"), len(given.identity.ids))
 
 
 def identity_mark(workspace: Workspace, given: Material, config: TrainConfig) -> Mark:

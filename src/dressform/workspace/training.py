@@ -1,6 +1,6 @@
 """The action ``train``: the identity, frozen; then every outfit on top of it, in one pass, or in as few as the memory allows.
 
-The identity comes from neutral pictures, or, where a character has none, from dressed ones with the garments masked out.
+The identity comes from every picture of her: neutral ones, and dressed ones with the garments masked out.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import get_args
 
 from dressform.adapters.stack import Adapter
 from dressform.adapters.widening import widened, widest
+from dressform.consent import lineage
 from dressform.consent.gate import Grant
 from dressform.consent.scopes import Scope
-from dressform.errors import BadInput
+from dressform.errors import BadInput, Refused
 from dressform.records import AdapterInfo, Picture
 from dressform.train import memory
 from dressform.train.checkpoint import Mark
@@ -25,14 +26,16 @@ from dressform.train.events import StepDone
 from dressform.train.figures import Meter, Record
 from dressform.train.loop import Job, Previews, Saved, train
 from dressform.train.objective import Objective
+from dressform.train.objectives.identity import anchored_identity
 from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.optimizer import refuse_missing
 from dressform.train.plan import Group
 from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import Material, Origin, identity_pictures, material
+from dressform.workspace.describing import can_describe
 from dressform.workspace.keeping import keep
 from dressform.workspace.looking import refuse_unmasked
-from dressform.workspace.planning import Outlook, Recipes, identity_mark, identity_objective, look_ahead, outfit_mark, remember
+from dressform.workspace.planning import Outlook, Recipes, identity_mark, look_ahead, outfit_mark, remember
 from dressform.workspace.previewing import preview
 from dressform.workspace.workspace import IDENTITY, Workspace, asset_of
 
@@ -82,17 +85,17 @@ def run(
 ) -> Trained:
     """Train what is missing; what is trained already, on the same pictures, is kept. Goes on where a training stopped.
 
-    ``source`` says what the identity is learned from; "auto" takes neutral pictures where there are any. ``memory_bytes``:
+    ``source`` says what the identity is learned from; "auto" takes all pictures of her. ``memory_bytes``:
     what this process may hold in all (0: what is free). Every step is written to ``reports/train``.
 
     Raises NotReady where pictures are missing, BadInput where an unfinished run no longer fits its pictures, and Refused
     without consent: before the first step, or within one step of its being taken back, with nothing saved after that.
     """
     began = time.monotonic()
-    pictures, learn_her, learn_outfits = _agreed(workspace, source)
+    pictures, of_her, learn_her, learn_outfits = _agreed(workspace, source, restart)
     refuse_unmasked(pictures)
     _spare(workspace, identity, outfits)
-    given = material(workspace, pictures, source, watch.on_encoded)
+    given = material(workspace, pictures, of_her, watch.on_encoded)
     recipes = _recipes(workspace, learn_her, identity, outfits, memory_bytes)
     if restart:
         _clear(workspace)
@@ -119,9 +122,9 @@ def plan(
     watch: Watch = NOBODY,
 ) -> Outlook:
     """What ``run`` would do now; a step is measured, nothing is trained. Raises as it does."""
-    pictures, learn_her, _ = _agreed(workspace, source)
+    pictures, of_her, learn_her, _ = _agreed(workspace, source)
     _spare(workspace, identity, outfits)
-    given = material(workspace, pictures, source, watch.on_encoded)
+    given = material(workspace, pictures, of_her, watch.on_encoded)
     return look_ahead(workspace, given, _recipes(workspace, learn_her, identity, outfits, memory_bytes))
 
 
@@ -149,13 +152,33 @@ def _clear(workspace: Workspace) -> None:
         workspace.store.delete(name)
 
 
-def _agreed(workspace: Workspace, origin: Origin) -> tuple[list[Picture], Grant[Scope], Grant[Scope] | None]:
-    """Her pictures, and consent to learn from them. Raises NotReady or Refused."""
+def _agreed(
+    workspace: Workspace, origin: Origin, restart: bool = False
+) -> tuple[list[Picture], list[Picture], Grant[Scope], Grant[Scope] | None]:
+    """All pictures, those that the identity is learned from, and consent to learn from them. Raises NotReady or Refused."""
     pictures = workspace.pictures(every=True)
-    shown = identity_pictures(pictures, origin, workspace.character.named("accessory"))
+    learned = frozenset() if restart or workspace.adapter_name(None) not in workspace.store else _learned_from(workspace)
+    of_her = identity_pictures(pictures, origin, workspace.character.named("accessory"), learned)
+    if origin == "auto" and any(p.outfit is None for p in of_her):
+        of_her = [p for p in of_her if p.outfit is None or _may_show_her(workspace, p.outfit)]
     names = [o.name for o in workspace.character.outfits]
-    learn_her = workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in shown}))
-    return pictures, learn_her, workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None
+    learn_her = workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in of_her}))
+    learn_outfits = workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None
+    return pictures, of_her, learn_her, learn_outfits
+
+
+def _learned_from(workspace: Workspace) -> frozenset[str]:
+    """The ids of the pictures that the identity in the store comes from."""
+    return lineage.inputs_of(workspace.gate.ledger.entries(), workspace.adapter_sha256(None))
+
+
+def _may_show_her(workspace: Workspace, outfit: str) -> bool:
+    """True where her identity may be learned from this outfit's pictures too: it is agreed to, and what lies under it has words."""
+    try:
+        workspace.gate.need("train:identity", asset_of(None), asset_of(outfit))
+    except Refused:
+        return False
+    return can_describe(workspace)
 
 
 def _watched(workspace: Workspace, grant: Grant[Scope], on_step: OnStep) -> OnStep:
@@ -182,7 +205,7 @@ def _train_identity(her: _Training, grant: Grant[Scope]) -> None:
     mark = identity_mark(workspace, her.given, config)
     adapter = _new_adapter(workspace, IDENTITY, workspace.character.name, workspace.character.trigger, config, "")
     job = Job(adapter, her.given.identity)
-    _run(her, IDENTITY, group, [job], identity_objective(her.given, config), None, mark)
+    _run(her, IDENTITY, group, [job], anchored_identity(config.anchor), None, mark)
     keep(workspace, grant, None, adapter, mark, her.given.identity.ids)
     Checkpoints(workspace.store, IDENTITY).clear()
 

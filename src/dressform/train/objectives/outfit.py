@@ -1,4 +1,8 @@
-"""An outfit on top of the frozen identity: inside the garment learn the garment, outside it change nothing (METHODS 1)."""
+"""An outfit on top of the frozen identity: inside the garment learn the garment, outside it change nothing (METHODS 1).
+
+Where the caption was left out it changes nothing anywhere: what was not asked for does not show. Guidance (Ho & Salimans 2022)
+takes e(empty) away from e(prompt); an empty caption that draws the garment too would take the garment away.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,6 @@ def outfit_on_identity(preserve: float) -> Objective:
     def objective(predict: Predict, rows: Rows, target: Tensor) -> Tensor:
         with torch.no_grad():
             identity_alone = predict(True, False)
-        return outfit_loss(predict(True, True), identity_alone, target, rows.masks, preserve)
+        return outfit_loss(predict(True, True), identity_alone, target, rows.masks * rows.said, preserve)
 
     return objective

@@ -1,4 +1,4 @@
-"""Identity from neutral pictures: the denoising loss (Ho et al. 2020, eq. 14), whatever the target."""
+"""The denoising loss alone (Ho et al. 2020, eq. 14), whatever the target: what other trainers do, to compare with."""
 
 from __future__ import annotations
 
