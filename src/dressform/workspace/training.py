@@ -266,8 +266,8 @@ def _new_adapter(workspace: Workspace, kind: str, name: str, trigger: str, confi
 
 def recipes(rank: int, seed: int, steps: int | None, targets: str = "auto") -> tuple[TrainConfig, TrainConfig]:
     """The house's recipe for the identity and for the outfits."""
-    who = TrainConfig(steps=steps or 300, rows=6, rank=rank, alpha=float(rank), targets=targets, seed=seed)
-    return who, replace(who, rows=3)
+    who = TrainConfig(steps=steps or 400, rows=6, rank=rank, alpha=float(rank), targets=targets, seed=seed)
+    return who, replace(who, rows=3, steps=steps or 250)
 
 
 def source_of(word: str) -> Origin:
