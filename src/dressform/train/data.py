@@ -184,8 +184,10 @@ def _by_size(examples: Sequence[Example], noises: Sequence[Tensor], times: Seque
     sizes: dict[torch.Size, list[int]] = {}
     for i, example in enumerate(examples):
         sizes.setdefault(example.latents.shape, []).append(i)
-    pick = lambda column, some: [column[i] for i in some]  # noqa: E731
-    return tuple(_rows(*(pick(column, some) for column in (examples, noises, times, said))) for some in sizes.values())
+    return tuple(
+        _rows([examples[i] for i in some], [noises[i] for i in some], [times[i] for i in some], [said[i] for i in some])
+        for some in sizes.values()
+    )
 
 
 def _rows(examples: Sequence[Example], noises: Sequence[Tensor], times: Sequence[int], said: Sequence[float]) -> Rows:

@@ -160,7 +160,8 @@ def _agreed(
     learned = frozenset() if restart or workspace.adapter_name(None) not in workspace.store else _learned_from(workspace)
     of_her = identity_pictures(pictures, origin, workspace.character.named("accessory"), learned)
     if origin == "auto" and any(p.outfit is None for p in of_her):
-        of_her = [p for p in of_her if p.outfit is None or _may_show_her(workspace, p.outfit)]
+        showing = {None, *(name for name in {p.outfit for p in of_her} if name is not None and _may_show_her(workspace, name))}
+        of_her = [p for p in of_her if p.outfit in showing]
     names = [o.name for o in workspace.character.outfits]
     learn_her = workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in of_her}))
     learn_outfits = workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None
