@@ -127,6 +127,10 @@ def test_her_identity_comes_from_outfits_that_agree_to_it_and_has_words_for_what
     described = made("described", description="blue skin, white twintails")
     assert learned_from(described) == {None, *OUTFITS}
     assert training.run(described, *recipes(1)).adapters == ()
+    for her, goes in ((silent, False), (described, True)):
+        consenting.revoke(her, ("coat",), 7)
+        taken = [her.adapter_sha256(name) in her.quarantined() for name in ("coat", None, "dress")]
+        assert taken == [True, goes, goes], "what an identity was learned from counts"
     narrow = made("narrow", description="blue skin, white twintails")
     consenting.revoke(narrow, (), 7)
     consenting.grant(narrow, ("train:outfit",), (), None, "en")

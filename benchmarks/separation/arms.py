@@ -74,7 +74,7 @@ def one_outfit_plain(base: Backbone, given: Material, recipe: Recipe) -> Learned
 
 def apart_and_summed(base: Backbone, given: Material, recipe: Recipe) -> Learned:
     """An identity LoRA and an outfit LoRA each, none knowing of the others, added up at generation."""
-    who = _identity_from_neutral(base, given, recipe)
+    who = _identity(base, given, recipe, [_neutral(base, given)], plain)
     jobs = [
         Job(_new(base, name, recipe.outfit), shots.encoded(base, shots.called(given.word(name)))) for name, shots in given.outfits.items()
     ]
@@ -84,7 +84,7 @@ def apart_and_summed(base: Backbone, given: Material, recipe: Recipe) -> Learned
 
 def fused_and_preserved(base: Backbone, given: Material, recipe: Recipe) -> Learned:
     """The peers' best: the identity fused into the base, then each outfit with masked loss and output preservation."""
-    who = _identity_from_neutral(base, given, recipe)
+    who = _identity(base, given, recipe, [_neutral(base, given)], plain)
     jobs = _outfit_jobs(base, given, recipe, anchored=True)
     train(base, jobs, theirs.output_preserved(1.0), recipe.outfit, who)
     return _composed(given, who, jobs)
@@ -99,7 +99,8 @@ def on_identity(
     """Identity from all pictures of her (or the neutral ones alone), frozen; every outfit on top of it with the objective."""
 
     def arm(base: Backbone, given: Material, recipe: Recipe) -> Learned:
-        who = _identity_from_all(base, given, recipe, identity(recipe.identity), dressed_too)
+        sets = [_neutral(base, given), *(_dressed(base, given, given.anchor_words) if dressed_too else ())]
+        who = _identity(base, given, recipe, sets, identity(recipe.identity))
         jobs = _outfit_jobs(base, given, recipe, masked=masked)
         train(base, jobs, objective(recipe.outfit), recipe.outfit, who)
         return _composed(given, who, jobs)
@@ -111,9 +112,8 @@ def dressed_only(objective: Callable[[TrainConfig], Objective], described: bool 
     """Identity from the outfits' pictures alone with the objective, frozen; then every outfit on top of it as ever."""
 
     def arm(base: Backbone, given: Material, recipe: Recipe) -> Learned:
-        who = _new(base, given.trigger, recipe.identity)
-        data = _together(_dressed(base, given, given.anchor_words if described else NEUTRAL))
-        train(base, [Job(who, data)], objective(recipe.identity), recipe.identity)
+        sets = _dressed(base, given, given.anchor_words if described else NEUTRAL)
+        who = _identity(base, given, recipe, sets, objective(recipe.identity))
         jobs = _outfit_jobs(base, given, recipe)
         train(base, jobs, outfit_on_identity(recipe.outfit.preserve), recipe.outfit, who)
         return _composed(given, who, jobs)
@@ -145,19 +145,16 @@ ABLATIONS: dict[str, Arm] = {
 """Ours with one ingredient left out."""
 
 
-def _identity_from_neutral(base: Backbone, given: Material, recipe: Recipe) -> Adapter:
+def _identity(base: Backbone, given: Material, recipe: Recipe, sets: Sequence[TrainingSet], objective: Objective) -> Adapter:
     who = _new(base, given.trigger, recipe.identity)
-    train(base, [Job(who, given.neutral.encoded(base, given.neutral.called(given.trigger, NEUTRAL)))], plain, recipe.identity)
+    train(base, [Job(who, _together(sets))], objective, recipe.identity)
     return who
 
 
-def _identity_from_all(base: Backbone, given: Material, recipe: Recipe, objective: Objective, dressed_too: bool) -> Adapter:
-    who = _new(base, given.trigger, recipe.identity)
-    neutral = given.neutral.encoded(base, given.neutral.called(given.trigger, NEUTRAL), anchors=given.neutral.called(given.anchor_words))
-    bare = replace(neutral, masks=torch.zeros_like(neutral.masks))
-    data = _together([bare, *(_dressed(base, given, given.anchor_words) if dressed_too else ())])
-    train(base, [Job(who, data)], objective, recipe.identity)
-    return who
+def _neutral(base: Backbone, given: Material) -> TrainingSet:
+    """Her neutral pictures: no garment, so nothing masked."""
+    found = given.neutral.encoded(base, given.neutral.called(given.trigger, NEUTRAL))
+    return replace(found, masks=torch.zeros_like(found.masks))
 
 
 def _dressed(base: Backbone, given: Material, anchor: str) -> list[TrainingSet]:
