@@ -13,6 +13,7 @@ from dressform.adapters.stack import Adapter, AdapterStack
 from dressform.backbones import families, folder
 from dressform.backbones.families import FAMILIES
 from dressform.backbones.precision import Placement
+from dressform.errors import BadInput
 from dressform.records import AdapterInfo
 from dressform.train.config import TrainConfig
 from dressform.train.data import encode
@@ -123,6 +124,11 @@ def test_attach_and_detach_restore_predictions_exactly(family, targets: str) -> 
 def test_all_targets_hold_the_attention_and_more(family) -> None:
     attention, every = family.target_layers("attention"), family.target_layers("all")
     assert 0 < len(attention) < len(every) and attention.keys() < every.keys()
+
+
+def test_layers_of_any_other_word_are_refused(family) -> None:
+    with pytest.raises(BadInput, match="'auto': use 'attention' or 'all'"):
+        family.target_layers("auto")
 
 
 def test_known_words_and_new_ones(family) -> None:

@@ -32,6 +32,12 @@ def test_an_arm_trains_and_answers(base, name: str) -> None:
     assert {o.asked for o in outcomes if o.group == "outfit"} == set(CASE.wardrobe)
 
 
+def test_the_arms_are_compared_by_the_recipe_that_train_uses_on_the_embedded_model() -> None:
+    recipe = Recipe.of_the_house(backbones.load("layfigure"), seed=3)
+    assert (recipe.identity.targets, recipe.outfit.targets) == ("all", "all")
+    assert (recipe.identity.seed, recipe.identity.rows, recipe.outfit.rows) == (3, 6, 3)
+
+
 def test_pictures_are_the_same_for_every_arm_and_differ_between_seeds() -> None:
     once, again, other = material(CASE), material(CASE), material(Case("beryl", 2, 2, seed=1))
     assert (once.neutral.pictures == again.neutral.pictures).all()

@@ -45,7 +45,6 @@ from dressform.records import Character, Figure
 from dressform.store import MemoryStore
 from dressform.vault.owner import Owner
 from dressform.workspace import adding, character_file, consenting, drafting, looking
-from dressform.workspace.training import recipes
 from dressform.workspace.workspace import Workspace
 
 FINAL_SEED = 7900
@@ -64,7 +63,7 @@ def measure(settings: Settings) -> dict[str, Figure]:
     want, sampling = (6, SampleConfig(4)) if settings.small else (WANT, SampleConfig())
     for i, who in enumerate(PEOPLE[: settings.characters]):
         case = Case(who, settings.outfits, 12, FINAL_SEED + i)
-        config = Recipe(*recipes(8, case.seed, settings.steps))
+        config = Recipe.of_the_house(base, case.seed, settings.steps)
         her = drafted(who, case.seed, want, sampling)
         sizes.append(len(her.pictures()))
         right += as_true(her, who, reader)

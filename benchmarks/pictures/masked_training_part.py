@@ -22,7 +22,6 @@ from dressform import backbones
 from dressform.measure import reader as reading
 from dressform.records import Figure
 from dressform.workspace.masking import by_reader
-from dressform.workspace.training import recipes
 
 FINAL_SEED = 7700
 
@@ -36,7 +35,7 @@ def measure(settings: Settings) -> dict[str, Figure]:
     found: dict[str, list[Outcome]] = {"automatic": [], "exact": []}
     for i, who in enumerate(PEOPLE[: settings.characters]):
         case = Case(who, settings.outfits, 6 if settings.small else 12, FINAL_SEED + i)
-        config = Recipe(*recipes(8, case.seed, settings.steps))
+        config = Recipe.of_the_house(base, case.seed, settings.steps)
         exact = material(case)
         for name, given in (("exact", exact), ("automatic", automatic(exact, reader))):
             found[name] += probe(base, reader, case, ARMS["ours, neutral"](base, given, config), settings.probes)

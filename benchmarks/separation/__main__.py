@@ -21,7 +21,6 @@ from benchmarks.separation.peft_arm import one_plain_with_peft
 from benchmarks.separation.probing import Outcome, probe
 from dressform import backbones
 from dressform.measure import reader as reading
-from dressform.workspace.training import recipes
 
 EVERY = ARMS | ABLATIONS | {"one plain LoRA, PEFT": one_plain_with_peft}
 
@@ -75,7 +74,7 @@ def main() -> None:
     base, reader = backbones.load("layfigure"), reading.load()
     for i, task in enumerate(left):
         began = time.monotonic()
-        config = Recipe(*recipes(8, task.case.seed, None))
+        config = Recipe.of_the_house(base, task.case.seed)
         learned = EVERY[task.arm](base, material(task.case), config)
         trained = time.monotonic() - began
         outcomes = probe(base, reader, task.case, learned, task.each)

@@ -21,6 +21,9 @@ from dressform.train.objective import Objective
 from dressform.train.objectives.identity import anchored_identity
 from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.objectives.plain import plain
+from dressform.workspace.training import recipes
+
+RANK = 8
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class Recipe:
 
     identity: TrainConfig
     outfit: TrainConfig
+
+    @staticmethod
+    def of_the_house(base: Backbone, seed: int, steps: int | None = None) -> Recipe:
+        """What ``dressform train`` would use on this base model; ``steps`` (None: the recipe's) of both."""
+        return Recipe(*(config.on(base) for config in recipes(RANK, seed, steps)))
 
 
 Words = Callable[[str | None], tuple[str, ...]]

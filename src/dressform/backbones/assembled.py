@@ -16,7 +16,7 @@ from dressform.backbones.frozen import Denoiser, Part
 from dressform.backbones.latents import Autoencoder
 from dressform.backbones.precision import Placement
 from dressform.backbones.protocol import Guided
-from dressform.errors import Failed
+from dressform.errors import BadInput, Failed
 
 
 class Asking(Protocol):
@@ -156,6 +156,8 @@ class Assembled:
         return self.schedule.sample(noise, guided, steps)
 
     def target_layers(self, targets: str) -> dict[str, nn.Module]:
+        if targets not in ("attention", "all"):
+            raise BadInput(f"target layers {targets!r}: use 'attention' or 'all'")
         leaves = self._traits.leaves + (self._traits.other_leaves if targets == "all" else ())
         return {
             name: module

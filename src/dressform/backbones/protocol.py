@@ -94,7 +94,7 @@ class Backbone(Protocol):
         ...
 
     def target_layers(self, targets: str) -> dict[str, nn.Module]:
-        """The denoiser layers that adapters act on, by dotted name: "attention", or "all" (convolutions too)."""
+        """The denoiser layers that adapters act on, by dotted name: "attention", or "all" (convolutions too). Else raises BadInput."""
         ...
 
     def knows_word(self, word: str) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
+from dressform.backbones.protocol import Backbone
 from dressform.errors import BadInput
 from dressform.train.optimizer import Kind
 
@@ -64,6 +65,10 @@ class TrainConfig:
         if self.targets not in ("auto", "attention", "all"):
             raise BadInput(f"targets {self.targets!r}: use 'auto', 'attention' or 'all'")
         self._check_means()
+
+    def on(self, backbone: Backbone) -> TrainConfig:
+        """The recipe for this base model: "auto" targets become the layers that it usually takes."""
+        return replace(self, targets=backbone.usual_targets) if self.targets == "auto" else self
 
     def _check_means(self) -> None:
         if self.offload and not self.recompute:

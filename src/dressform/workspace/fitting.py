@@ -58,8 +58,7 @@ class Room:
 def room(workspace: Workspace, config: TrainConfig, memory_bytes: int = 0) -> Room:
     """What training her outfits by this recipe will take; ``memory_bytes`` is what may be used in all (0: what is free)."""
     base = workspace.backbone
-    if config.targets == "auto":
-        config = replace(config, targets=base.usual_targets)
+    config = config.on(base)
     card = torch.cuda.get_device_name(base.device) if base.device.type == "cuda" else "this machine's memory"
     budget = memory_bytes or memory.budget_bytes(base.device)
     outfits, sketch = max(1, len(workspace.character.outfits)), _sketch(workspace.character.base_model, str(base.device))

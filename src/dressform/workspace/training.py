@@ -139,8 +139,7 @@ def _spare(workspace: Workspace, *recipes: TrainConfig) -> None:
 
 def _recipes(workspace: Workspace, grant: Grant[Scope], identity: TrainConfig, outfits: TrainConfig, memory_bytes: int) -> Recipes:
     """The recipes for this base model; outfits reach the layers of an identity that was made elsewhere, too."""
-    usual = workspace.backbone.usual_targets
-    identity, outfits = (replace(c, targets=usual) if c.targets == "auto" else c for c in (identity, outfits))
+    identity, outfits = (c.on(workspace.backbone) for c in (identity, outfits))
     if workspace.imported(None):
         outfits = replace(outfits, targets=widest([workspace.adapter(grant, None)], outfits.targets))
     return Recipes(identity, outfits, memory_bytes)
