@@ -116,3 +116,21 @@ def test_a_denoiser_that_knows_the_picture_meets_true_noisy_pictures_on_its_own_
     found = recipe._own(SimpleNamespace(unet=knows), how, given, torch.arange(4.0).view(4, 1))  # type: ignore[arg-type]
     a, s = recipe._coefficients(how, t)
     torch.testing.assert_close(found, torch.where(own, a * x0 + s * noise, 0.0), atol=2e-2, rtol=0)
+
+
+def test_a_doll_that_is_moved_keeps_her_label_map_and_loses_her_height() -> None:
+    import torch
+    from torch.nn import functional
+
+    from dressform.layfigure.doll import VOCABULARY
+    from recipes.layfigure import train_reader
+
+    rng = torch.Generator().manual_seed(0)
+    maps = functional.interpolate(torch.randint(0, 2, (40, 1, 4, 4), generator=rng).float(), size=(32, 32))[:, 0].byte()
+    x = functional.interpolate(maps[:, None].float(), size=(128, 128)).expand(-1, 3, -1, -1)
+    words = torch.zeros(40, len(VOCABULARY), dtype=torch.long)
+    pictures, named, moved = train_reader.displaced(x, words, maps, rng, share=0.5)
+    went = (pictures - x).flatten(1).abs().amax(1) > 1e-4
+    assert 10 < went.sum() < 30
+    assert torch.equal(named[:, list(VOCABULARY).index("height")] == -1, went) and (named >= 0).sum() == named.numel() - went.sum()
+    assert (functional.avg_pool2d(pictures[:, :1], 4)[:, 0].round() == moved).float().mean() > 0.97

@@ -33,6 +33,10 @@ from dressform.layfigure.world import held_out_doll, training_doll
 from dressform.measure.reader import MAP_SIDE, ReaderNet
 
 _NAMES = tuple(VOCABULARY)
+_FEET = 0.953
+"""Where her feet stand, as a share of a render's height."""
+_SMALLEST, _LARGEST = 0.8, tuple({"low": 1.26, "medium": 1.14, "tall": 1.05}[h] for h in VOCABULARY["height"])
+"""How far a doll may shrink or grow so that she is still whole in the picture."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,30 @@ def degrade(x: Tensor, generator: torch.Generator) -> Tensor:
     level = 0.12 * torch.rand(n, 1, 1, 1, generator=generator)
     gain = 1 + 0.06 * torch.randn(n, 3, 1, 1, generator=generator) * (torch.rand(n, 1, 1, 1, generator=generator) < 0.5)
     return x * gain + level * torch.randn(x.shape, generator=generator)
+
+
+def displaced(x: Tensor, words: Tensor, maps: Tensor, generator: torch.Generator, share: float = 1 / 3) -> tuple[Tensor, Tensor, Tensor]:
+    """A share of the dolls larger or smaller and at another place, as in a picture that was cropped or cut out of a sheet.
+
+    x [n, 3, h, w], words [n, attributes], maps [n, 32, 32]. How tall she is cannot be told there, so it is not asked.
+    """
+    n, tallness = len(x), _NAMES.index("height")
+    most = torch.tensor(_LARGEST)[words[:, tallness].clamp(min=0)]
+    scale = _SMALLEST + (most - _SMALLEST) * torch.rand(n, generator=generator)
+    feet = 0.90 + 0.08 * torch.rand(n, generator=generator)
+    aside = 0.12 * (2 * torch.rand(n, generator=generator) - 1)
+    moved = torch.rand(n, generator=generator) < share
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0] = theta[:, 1, 1] = 1 / scale
+    theta[:, 0, 2], theta[:, 1, 2] = aside, (1 - 2 * feet) / scale + 2 * _FEET - 1
+    theta[~moved] = torch.eye(2, 3)
+    there = functional.affine_grid(theta, [n, 3, *x.shape[2:]], align_corners=False)
+    cells = functional.affine_grid(theta, [n, 1, *maps.shape[1:]], align_corners=False)
+    words = words.clone()
+    words[moved, tallness] = -1
+    pictures = functional.grid_sample(x, there, padding_mode="border", align_corners=False)
+    labels = functional.grid_sample(maps[:, None].float(), cells, mode="nearest", padding_mode="border", align_corners=False)
+    return pictures, words, labels[:, 0].to(maps.dtype)
 
 
 def loss_of(net: ReaderNet, x: Tensor, words: Tensor, maps: Tensor) -> Tensor:
@@ -148,7 +176,8 @@ def batch(given: Material, size: int, step: int) -> tuple[Tensor, Tensor, Tensor
     b = torch.randint(len(given.twins), (size // 3,), generator=generator)
     x = torch.cat([given.train.pictures[a], given.twins[b]]).float().div(127.5).sub(1)
     rows = torch.cat([a, given.twin_rows[b]])
-    return degrade(x, generator), given.train.words[rows], given.train.maps[rows]
+    x, words, maps = displaced(x, given.train.words[rows], given.train.maps[rows], generator)
+    return degrade(x, generator), words, maps
 
 
 def fit(net: ReaderNet, given: Material, args: argparse.Namespace) -> None:
@@ -206,7 +235,9 @@ def main() -> None:
         net.load_state_dict(load_file(args.start / "reader.safetensors"))
     fit(net, given, args)
     held = given.held
+    aside, words, maps = displaced(held.pictures.float(), held.words, held.maps, torch.Generator().manual_seed(1), share=1.0)
     card = {"true renders, held out": accuracy(net, held, held.pictures),
+            "smaller, larger or aside, held out": accuracy(net, Shown(held.pictures, words, maps), aside),
             "through the autoencoder, held out": accuracy(net, held, through_vae(args.work, held.pictures))}  # fmt: skip
     save(net, card, args.work / "reader")
     print(json.dumps(card, indent=1))
