@@ -58,7 +58,7 @@ def test_more_scenes_than_there_are_begin_again() -> None:
 
 # who a few pictures show ----------------------------------------------------------------------------
 def reading(doll: Doll, **wrong: str) -> Reading:
-    return Reading({**attributes(doll), **wrong}, (900, 60, 20, 10, 4, 0, 0, 0, 0))
+    return Reading({**attributes(doll), **wrong}, (900, 60, 20, 10, 4, 2, 0, 0, 0))
 
 
 def test_a_ponytail_is_read_from_the_side_and_eyes_from_the_front() -> None:

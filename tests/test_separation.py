@@ -89,6 +89,13 @@ def test_usual_takes_the_majority() -> None:
     assert usual(seen, ["hair_colour"]) == {"hair_colour": "red"}
 
 
+def test_a_mark_is_there_where_one_picture_in_ten_shows_it() -> None:
+    bare, marked = Reading({"mark": "stripe"}, (1000, 24, 0, 0, 0, 0, 0, 0, 0)), Reading({"mark": "star"}, (1000, 22, 0, 0, 0, 2, 0, 0, 0))
+    assert usual([bare] * 3, ["mark"]) == {"mark": "none"}
+    assert usual([*[bare] * 9, marked], ["mark"]) == {"mark": "star"}
+    assert usual([*[bare] * 10, marked], ["mark"]) == {"mark": "none"}
+
+
 def test_mistakes_name_what_was_wanted_and_what_was_read() -> None:
     names = ("colour", "view")
     assert mistakes(probe("dress", **RED), TRUTH, names) == {}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from benchmarks.pictures.making_sheets import turnaround
 from dressform.errors import BadInput
 from dressform.layfigure import samples
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
@@ -104,6 +105,14 @@ def test_each_cut_has_its_view_and_nothing_of_its_neighbours() -> None:
         red = (one.pixels[..., 0] > 180) & (one.pixels[..., 2] < 90)
         columns = np.nonzero(red.any(axis=0))[0]
         assert one.mask is not None and one.mask.shape == one.pixels.shape[:2] and np.ptp(columns) < 0.22 * 160
+
+
+def test_a_cut_figure_stands_as_in_a_picture_of_one_figure() -> None:
+    made = turnaround(HELD_OUT_IDENTITIES["nadia"], None, 6)
+    for one in sheets.pictures(Decoded(made.pixels, None, ""), Cutting(), 64):
+        height, width = one.pixels.shape[:2]
+        rows = np.nonzero((np.abs(one.pixels.astype(int) - one.pixels[0, 0]).sum(-1) > 60).any(1))[0] / height
+        assert height == width and abs(rows[0] - 0.12) < 0.03 and abs(rows[-1] - 0.95) < 0.03
 
 
 def test_a_person_corrects_the_cuts_and_names_the_views() -> None:

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from dressform.backbones import precision
 from dressform.errors import BadInput
-from dressform.layfigure.canvas import GARMENT, LABELS, TRIM
+from dressform.layfigure.canvas import GARMENT, LABELS, MARK, TRIM
 from dressform.layfigure.doll import GARMENT_ATTRIBUTES, VOCABULARY
 
 MAP_SIDE = 32
@@ -91,6 +91,11 @@ class Reading:
         """True where there is enough garment to speak of its colour."""
         return self.cells[GARMENT] >= 6
 
+    @property
+    def shows_mark(self) -> bool:
+        """True where a mark is seen; the word for one is read anyway, and means nothing without."""
+        return self.cells[MARK] > 0
+
 
 class Reader:
     """The embedded reader, frozen. ``card`` is its own accuracy: kind of picture -> attribute -> share right."""
@@ -145,10 +150,16 @@ def _words(picked: dict[str, int]) -> dict[str, str]:
 
 
 def usual(readings: Sequence[Reading], names: Sequence[str]) -> dict[str, str]:
-    """For each attribute the word read most often: what a set of pictures of one thing shows."""
+    """For each attribute the word read most often: what a set of pictures of one thing shows.
+
+    A mark is seen from some sides alone: it is there where one picture in ten shows it.
+    """
     found = {}
     for name in names:
-        seen = [r.words[name] for r in readings if name in r.words]
+        told = [r for r in readings if name in r.words]
+        seen = [r.words[name] for r in told if name != "mark" or r.shows_mark]
+        if name == "mark" and told and 10 * len(seen) < len(told):
+            seen = ["none"]
         if seen:
             found[name] = max(sorted(set(seen)), key=seen.count)
     return found

@@ -1,7 +1,8 @@
 """Turnaround sheets (三面図): is a picture one, where are its figures, and what does each of them show?
 
 The figures are looked for in a small copy. Each is then cut out of the picture itself, whole, with a little room; what
-belongs to its neighbours, and what is written or painted beside it, is painted over with the ground.
+belongs to its neighbours, and what is written or painted beside it, is painted over with the ground. Then it is stood on paper of
+its border's colour as a picture of one figure stands: a figure that fills its picture looks like another build.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from dressform.pictures.backdrop import drawn_on, ground_colour, line_strength
 from dressform.pictures.clouds import without_clouds
 from dressform.pictures.components import grown
 from dressform.pictures.figures import OTHER, figure_map
-from dressform.pictures.intake import Decoded
+from dressform.pictures.intake import Decoded, border_colour
 
 MOST_FIGURES = 6
 VIEWS = {2: ("front", "back"), 3: ("front", "side", "back"), 4: ("front", "three-quarter", "side", "back")}
 """What figures from left to right usually show, where nobody says."""
 _HEIGHT, _WIDEST, _NARROWEST_SHEET, _LEAST_PX = 384, 2400, 0.55, 96
 _ROOM = 0.04
+_STANDS_TALL, _STANDS_AT = 0.83, 0.95
+"""Where a figure stands in its own square picture: how much of the height it takes, and where its feet are."""
 _FRAME, _PAPER, _ASIDE = (178, 58, 72), (250, 247, 242), (214, 206, 198)
 _TINTS, _PREVIEW_PX = ((120, 132, 150), (150, 138, 128)), 1600
 
@@ -92,7 +95,11 @@ def pictures(sheet: Decoded, cutting: Cutting, least_px: int) -> tuple[Decoded, 
         if max(width, height) < least_px:
             raise BadInput(f"figure {number} is {width}x{height}, the base model needs {least_px} px")
         pixels, own = _alone(sheet.pixels, found, number), kept(found, number, sheet.pixels.shape[:2])
-        mask = None if sheet.mask is None else np.ascontiguousarray(_window(sheet.mask, one) & own)
+        mask = None if sheet.mask is None else _window(sheet.mask, one) & own
+        if not cutting.columns:
+            room = round(_ROOM / (1 + 2 * _ROOM) * height)
+            pixels = _standing(pixels, room, border_colour(pixels))
+            mask = None if mask is None else _standing(mask, room, False)
         what = f"figure {number} of {len(found.cuts)}, {one.view or 'view not named'}, {width}x{height}"
         original = sheet.original if number == 1 else b""
         out.append(Decoded(pixels, mask, _caption(one.view, sheet.caption), what, sheet.warnings, original))
@@ -192,6 +199,17 @@ def kept(sheet: Sheet, number: int, shape: tuple[int, ...]) -> np.ndarray:
     foreign = grown((sheet.owners != 0) & ~own, 2) & ~grown(own, 1) | ((sheet.owners != 0) & ~own)
     whole = Image.fromarray(foreign).resize((shape[1], shape[0]), Image.Resampling.NEAREST)
     return ~_window(np.asarray(whole), one)
+
+
+def _standing(figure: np.ndarray, room: int, paper: np.ndarray | bool) -> np.ndarray:
+    """The cut, with that room above and below, on a square of ``paper`` where the figure stands as in a picture of its own."""
+    height, width = figure.shape[:2]
+    side = max(round((height - 2 * room) / _STANDS_TALL), height, width)
+    top, left = min(side - height, max(0, round(_STANDS_AT * side) - (height - room))), (side - width) // 2
+    out = np.empty((side, side, *figure.shape[2:]), figure.dtype)
+    out[:] = paper
+    out[top : top + height, left : left + width] = figure
+    return out
 
 
 def _window(array: np.ndarray, one: Cut) -> np.ndarray:
