@@ -40,8 +40,8 @@ class Task:
 
 
 def small() -> Iterator[Task]:
-    """One character, four outfits, one seed: the order of the arms in minutes."""
-    yield from (Task("arms", arm, Case("beryl", 4, 8, 11), 24) for arm in ARMS)
+    """One character, two outfits, one seed: the order of the arms in minutes."""
+    yield from (Task("arms", arm, Case("beryl", 2, 8, 11), 30) for arm in ARMS)
 
 
 def full() -> Iterator[Task]:

@@ -128,7 +128,7 @@ def loss_of(net: ReaderNet, x: Tensor, words: Tensor, maps: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def accuracy(net: ReaderNet, shown: Shown, pictures: Tensor) -> dict[str, float]:
-    """Share right for each attribute, over the pictures that show it."""
+    """Share right for each attribute, over the pictures that show it; none where no picture does."""
     net.eval()
     right = {n: [0, 0] for n in _NAMES}
     for first in range(0, len(pictures), 64):
@@ -141,7 +141,7 @@ def accuracy(net: ReaderNet, shown: Shown, pictures: Tensor) -> dict[str, float]
             right[name][0] += int((logits[name].argmax(1) == truth[:, i])[seen].sum())
             right[name][1] += int(seen.sum())
     net.train()
-    return {n: a / max(b, 1) for n, (a, b) in right.items()}
+    return {n: a / b for n, (a, b) in right.items() if b}
 
 
 @dataclass(frozen=True)

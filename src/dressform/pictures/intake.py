@@ -76,14 +76,10 @@ def fitted(pixels: np.ndarray, side: int) -> np.ndarray:
     """The whole picture in a square of ``side``, padded with its border's colour: uint8 [side, side, 3]."""
     image = Image.fromarray(pixels)
     small = ImageOps.contain(image, (side, side), Image.Resampling.LANCZOS) if image.size != (side, side) else image
-    paper = Image.new("RGB", (side, side), tuple(int(v) for v in border_colour(pixels)))
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    paper = Image.new("RGB", (side, side), tuple(int(v) for v in np.median(border, axis=0)))
     paper.paste(small, _corner(small.size, side))
     return np.asarray(paper)
-
-
-def border_colour(pixels: np.ndarray) -> np.ndarray:
-    """The usual colour along a picture's border: uint8 [3], of uint8 [h, w, 3]."""
-    return np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]), axis=0).astype(np.uint8)
 
 
 def fitted_mask(mask: np.ndarray, side: int) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Turnaround sheets (三面図): is a picture one, where are its figures, and what does each of them show?
 
-The figures are looked for in a small copy. Each is then cut out of the picture itself, whole, with a little room; what
-belongs to its neighbours, and what is written or painted beside it, is painted over with the ground. Then it is stood on paper of
-its border's colour as a picture of one figure stands: a figure that fills its picture looks like another build.
+The figures are looked for in a small copy. Each is then cut out of the picture itself, whole, and stands alone on white paper as
+a picture of one figure stands: what is beside it would be learned as hers, and a figure that fills its picture looks like another
+build.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from dressform.errors import BadInput
-from dressform.pictures.backdrop import drawn_on, ground_colour, line_strength
+from dressform.pictures.backdrop import drawn_on, line_strength
 from dressform.pictures.clouds import without_clouds
 from dressform.pictures.components import grown
 from dressform.pictures.figures import OTHER, figure_map
-from dressform.pictures.intake import Decoded, border_colour
+from dressform.pictures.intake import Decoded
 
 MOST_FIGURES = 6
 VIEWS = {2: ("front", "back"), 3: ("front", "side", "back"), 4: ("front", "three-quarter", "side", "back")}
 """What figures from left to right usually show, where nobody says."""
 _HEIGHT, _WIDEST, _NARROWEST_SHEET, _LEAST_PX = 384, 2400, 0.55, 96
-_ROOM = 0.04
+_ROOM, _WHITE = 0.04, 253
 _STANDS_TALL, _STANDS_AT = 0.83, 0.95
 """Where a figure stands in its own square picture: how much of the height it takes, and where its feet are."""
 _FRAME, _PAPER, _ASIDE = (178, 58, 72), (250, 247, 242), (214, 206, 198)
@@ -98,8 +98,8 @@ def pictures(sheet: Decoded, cutting: Cutting, least_px: int) -> tuple[Decoded, 
         mask = None if sheet.mask is None else _window(sheet.mask, one) & own
         if not cutting.columns:
             room = round(_ROOM / (1 + 2 * _ROOM) * height)
-            pixels = _standing(pixels, room, border_colour(pixels))
-            mask = None if mask is None else _standing(mask, room, False)
+            pixels = _standing(pixels, room)
+            mask = None if mask is None else _standing(mask, room)
         what = f"figure {number} of {len(found.cuts)}, {one.view or 'view not named'}, {width}x{height}"
         original = sheet.original if number == 1 else b""
         out.append(Decoded(pixels, mask, _caption(one.view, sheet.caption), what, sheet.warnings, original))
@@ -181,33 +181,30 @@ def _around(figure: np.ndarray, size: tuple[int, int]) -> Cut:
 # at full size ---------------------------------------------------------------------------------------
 def _alone(pixels: np.ndarray, sheet: Sheet, number: int) -> np.ndarray:
     """The figure's rectangle, with what is not its own painted over."""
-    one = sheet.cuts[number - 1]
-    out = _window(pixels, one).copy()
     own = kept(sheet, number, pixels.shape[:2])
-    if not own.all():
-        ground = _window(np.clip(ground_colour(pixels), 0, 255).astype(np.uint8), one)
-        out[~own] = ground[~own]
-    return out
+    return np.where(own[..., None], _window(pixels, sheet.cuts[number - 1]), np.uint8(_WHITE))
 
 
 def kept(sheet: Sheet, number: int, shape: tuple[int, ...]) -> np.ndarray:
-    """What of a figure's rectangle is its own or ground, in a picture of ``shape``: bool [bottom - top, right - left]."""
+    """What of a figure's rectangle is its own, in a picture of ``shape``: bool [bottom - top, right - left].
+
+    All of it where a person said where to cut.
+    """
     one = sheet.cuts[number - 1]
     if sheet.owners.size == 1:
         return np.ones((one.bottom - one.top, one.right - one.left), bool)
     own = sheet.owners == number
-    foreign = grown((sheet.owners != 0) & ~own, 2) & ~grown(own, 1) | ((sheet.owners != 0) & ~own)
-    whole = Image.fromarray(foreign).resize((shape[1], shape[0]), Image.Resampling.NEAREST)
-    return ~_window(np.asarray(whole), one)
+    edged = grown(own, 1) & ((sheet.owners == 0) | own)
+    whole = Image.fromarray(edged).resize((shape[1], shape[0]), Image.Resampling.NEAREST)
+    return _window(np.asarray(whole), one)
 
 
-def _standing(figure: np.ndarray, room: int, paper: np.ndarray | bool) -> np.ndarray:
-    """The cut, with that room above and below, on a square of ``paper`` where the figure stands as in a picture of its own."""
+def _standing(figure: np.ndarray, room: int) -> np.ndarray:
+    """The cut (or its mask), with that room above and below, on a square of paper where it stands as in a picture of its own."""
     height, width = figure.shape[:2]
     side = max(round((height - 2 * room) / _STANDS_TALL), height, width)
     top, left = min(side - height, max(0, round(_STANDS_AT * side) - (height - room))), (side - width) // 2
-    out = np.empty((side, side, *figure.shape[2:]), figure.dtype)
-    out[:] = paper
+    out = np.full((side, side, *figure.shape[2:]), figure.dtype.type(_WHITE if figure.ndim == 3 else 0))
     out[top : top + height, left : left + width] = figure
     return out
 
