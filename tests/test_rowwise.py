@@ -23,11 +23,11 @@ CONFIG = TrainConfig(rows=2, rank=8, alpha=8.0, targets="all")
 OUTFITS = 8
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """How many threads share a product decides how it is cut, and a machine may have any number."""
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """How many threads share a product decides how it is cut: on some processors two cut a long one that stands alone."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(request.param)
     yield
     torch.set_num_threads(before)
 
@@ -40,7 +40,7 @@ def embedded() -> Assembled:
     return base
 
 
-@pytest.mark.usefixtures("one_thread")
+@pytest.mark.usefixtures("threads")
 def test_the_gradients_of_eight_outfits_together_are_those_of_each_alone_to_the_last_bit(embedded: Assembled) -> None:
     torch.manual_seed(0)
     who = wardrobes.adapter(embedded, "who", CONFIG, filled=True).requires_grad_(False)
@@ -76,7 +76,7 @@ def inputs(rows: int) -> dict[str, torch.Tensor]:
     return {"time": time, "plain": time[:, None], "cells": cells.contiguous(memory_format=torch.channels_last)}
 
 
-@pytest.mark.usefixtures("one_thread")
+@pytest.mark.usefixtures("threads")
 def test_a_settled_layer_says_what_it_said_and_the_same_for_any_rows_beside() -> None:
     usual, settled = layers(), layers()
     rowwise.settle(settled)

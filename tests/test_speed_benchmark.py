@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.speed import curves, generation, memory, random_model, training
+from benchmarks.speed import curves, generation, many, memory, random_model, training
 from benchmarks.speed.timing import Turns, ratio
 from dressform import backbones
 from dressform.train.config import TrainConfig
@@ -19,6 +19,11 @@ CONFIG = TrainConfig(steps=2, rows=2, rank=2, alpha=2.0)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.write(tmp_path_factory.mktemp("base") / "tiny")
+
+
+def test_a_set_is_encoded_once_and_starts_in_another_process() -> None:
+    found = many.measured(3)
+    assert min(found[name] for name in ("start_seconds", "rows_seconds", "peak_bytes", "cache_seconds")) > 0
 
 
 def test_every_comparison_gives_a_ratio(folder: Path) -> None:

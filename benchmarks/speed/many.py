@@ -52,7 +52,7 @@ class _Known:
 
     def __init__(self, size_px: int = 128, cell_px: int = 8) -> None:
         self.sha256, self.size_px, self.cell_px = "0" * 64, size_px, cell_px
-        self.device = torch.device("cpu")
+        self.device, self.square = torch.device("cpu"), True
         self._latents, self._text = torch.randn(1, 8, size_px // cell_px, size_px // cell_px), torch.randn(1, 64, 192)
 
     def encode_pictures(self, pictures: torch.Tensor) -> torch.Tensor:
@@ -77,7 +77,8 @@ def start(root: Path, identity: str) -> dict[str, float]:
     """Seconds until the first row is at hand, seconds of a step's rows, and the process's peak memory."""
     began, worked = time.perf_counter(), time.process_time()
     her = opened(root, identity)
-    given = datasets.material(her, her.pictures(every=True), "auto")
+    pictures = her.pictures(every=True)
+    given = datasets.material(her, pictures, datasets.identity_pictures(pictures, "auto"))
     given.identity.digest  # noqa: B018 (the mark of a run needs it)
     seconds, cpu = time.perf_counter() - began, time.process_time() - worked
     empty = her.backbone.encode_text([""])

@@ -11,7 +11,7 @@ adapters that would have been trained alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dressform.backbones.rowwise import rounds
 from dressform.records import AdapterInfo
 
 _LIVE: ContextVar[Mapping[AdapterStack, list[tuple[Tensor, Tensor] | None] | None]] = ContextVar("live", default=MappingProxyType({}))
@@ -255,7 +256,7 @@ class AdapterStack:
                 return output
             a, b = acting
             x = inputs[0]
-            low = torch.bmm(x.reshape(len(a), -1, x.shape[-1]), a.to(x.dtype).transpose(1, 2))
+            low = _beside_another(torch.bmm, x.reshape(len(a), -1, x.shape[-1]), a.to(x.dtype).transpose(1, 2))
             return _raised(output, low, b)
 
         return hook
@@ -293,7 +294,17 @@ def lowered_at_once(layer: nn.Conv2d, x: Tensor, a: Tensor) -> Tensor:
 def _raised(output: Tensor, low: Tensor, b: Tensor) -> Tensor:
     """output [rows, ..., out] and what low [rows, ..., slots x rank] adds by b [groups, slots x rank, out]."""
     own, low = (x.reshape(len(b), -1, x.shape[-1]) for x in (output, low))
-    return torch.baddbmm(own, low, b.to(low.dtype)).view(output.shape)
+    return _beside_another(torch.baddbmm, own, low, b.to(low.dtype)).view(output.shape)
+
+
+def _beside_another(product: Callable[..., Tensor], *groups: Tensor) -> Tensor:
+    """A product for each group; where sums must not depend on what is beside them, a lone group's is computed with a twin.
+
+    A library may part the sums of a lone long product among its threads, and sums otherwise than in a batch of them.
+    """
+    if len(groups[0]) > 1 or rounds(groups[0]):
+        return product(*groups)
+    return product(*(each.expand(2, -1, -1) for each in groups))[:1]
 
 
 def _live(gates: Tensor, scaling: Tensor, at_most: int) -> _Live:

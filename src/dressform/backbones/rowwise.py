@@ -30,7 +30,7 @@ def settle(network: Any) -> None:
 @final
 class _Linear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
-        if input.numel() != len(input) * self.in_features or _rounds(input):
+        if input.numel() != len(input) * self.in_features or rounds(input):
             return super().forward(input)
         each = torch.bmm(input.reshape(len(input), 1, -1), self.weight.T.expand(len(input), -1, -1)).view(*input.shape[:-1], -1)
         return each if self.bias is None else each + self.bias
@@ -39,7 +39,7 @@ class _Linear(nn.Linear):
 @final
 class _SingleCells(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
-        if _rounds(input):
+        if rounds(input):
             return super().forward(input)
         return functional.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
@@ -48,6 +48,6 @@ def _takes_single_cells(layer: nn.Conv2d) -> bool:
     return layer.kernel_size == layer.stride == (1, 1) and layer.padding == (0, 0) and layer.groups == 1
 
 
-def _rounds(x: Tensor) -> bool:
+def rounds(x: Tensor) -> bool:
     """True in a lower precision, whose rounding is larger than what all this is about, and where nothing is computed."""
     return x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu")

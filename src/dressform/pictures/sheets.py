@@ -24,7 +24,7 @@ MOST_FIGURES = 6
 VIEWS = {2: ("front", "back"), 3: ("front", "side", "back"), 4: ("front", "three-quarter", "side", "back")}
 """What figures from left to right usually show, where nobody says."""
 _HEIGHT, _WIDEST, _NARROWEST_SHEET, _LEAST_PX = 384, 2400, 0.55, 96
-_ROOM, _WHITE = 0.04, 253
+_ROOM, _WHITE = 0.04, 255
 _STANDS_TALL, _STANDS_AT = 0.83, 0.95
 """Where a figure stands in its own square picture: how much of the height it takes, and where its feet are."""
 _FRAME, _PAPER, _ASIDE = (178, 58, 72), (250, 247, 242), (214, 206, 198)
@@ -97,9 +97,8 @@ def pictures(sheet: Decoded, cutting: Cutting, least_px: int) -> tuple[Decoded, 
         pixels, own = _alone(sheet.pixels, found, number), kept(found, number, sheet.pixels.shape[:2])
         mask = None if sheet.mask is None else _window(sheet.mask, one) & own
         if not cutting.columns:
-            room = round(_ROOM / (1 + 2 * _ROOM) * height)
-            pixels = _standing(pixels, room)
-            mask = None if mask is None else _standing(mask, room)
+            pixels = _standing(pixels, own)
+            mask = None if mask is None else _standing(mask, own)
         what = f"figure {number} of {len(found.cuts)}, {one.view or 'view not named'}, {width}x{height}"
         original = sheet.original if number == 1 else b""
         out.append(Decoded(pixels, mask, _caption(one.view, sheet.caption), what, sheet.warnings, original))
@@ -199,11 +198,11 @@ def kept(sheet: Sheet, number: int, shape: tuple[int, ...]) -> np.ndarray:
     return _window(np.asarray(whole), one)
 
 
-def _standing(figure: np.ndarray, room: int) -> np.ndarray:
-    """The cut (or its mask), with that room above and below, on a square of paper where it stands as in a picture of its own."""
-    height, width = figure.shape[:2]
-    side = max(round((height - 2 * room) / _STANDS_TALL), height, width)
-    top, left = min(side - height, max(0, round(_STANDS_AT * side) - (height - room))), (side - width) // 2
+def _standing(figure: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """The cut (or its mask) on a square of paper, where what is ``own`` stands as in a picture of one figure."""
+    (height, width), rows = figure.shape[:2], np.nonzero(own.any(axis=1))[0]
+    side = max(round((rows[-1] + 1 - rows[0]) / _STANDS_TALL), height, width)
+    top, left = min(side - height, max(0, round(_STANDS_AT * side) - (rows[-1] + 1))), (side - width) // 2
     out = np.full((side, side, *figure.shape[2:]), figure.dtype.type(_WHITE if figure.ndim == 3 else 0))
     out[top : top + height, left : left + width] = figure
     return out
