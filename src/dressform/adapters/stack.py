@@ -242,6 +242,8 @@ class AdapterStack:
         inner, widths = adapters[0].inner, adapters[0].widths
         downs, ups = stacked.split([sum(widths[: len(inner)]), sum(widths[len(inner) :])], dim=-1)
         ups = ups * live.factors.to(device)[:, :, None, None]
+        if torch.is_autocast_enabled(device.type):  # once, and not at each layer
+            downs, ups = (x.to(torch.get_autocast_dtype(device.type)) for x in (downs, ups))
         return [
             (a.unflatten(-1, shape), b)
             for a, shape, b in zip(
