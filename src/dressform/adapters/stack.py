@@ -306,7 +306,7 @@ def _beside_another(product: Callable[..., Tensor], *groups: Tensor) -> Tensor:
     """
     if len(groups[0]) > 1 or rounds(groups[0]):
         return product(*groups)
-    return product(*(each.expand(2, -1, -1) for each in groups))[:1]
+    return product(*(each.expand(2, -1, -1) for each in groups))[:1].clone()  # a copy, or the twin would be kept with it
 
 
 def _live(gates: Tensor, scaling: Tensor, at_most: int) -> _Live:
