@@ -118,13 +118,13 @@ def test_a_sheet_is_left_out_unless_it_is_said_what_to_do_with_it(small: Workspa
     assert not left.taken and "sheet of 3 figures" in left.notes[0].reason and "--sheet" in left.notes[0].reason
     report = adding.add(small, [file], None, Cutting())
     assert [n.source for n in report.notes] == [f"三面図.png, figure {i}" for i in (1, 2, 3)] and report.taken == 3
-    assert sorted(p.caption for p in small.pictures()) == ["back view", "front view", "side view"]
+    assert sorted((p.caption, p.figure) for p in small.pictures()) == [("back view", 3), ("front view", 1), ("side view", 2)]
     originals = [n for n in small.store.list("pictures/") if n.endswith(".original")]
     assert len(originals) == 1 and small.store.read(originals[0]) == file.read_bytes()
     sheet, shown = adding.preview(small, file, None, Cutting())
     assert len(sheet.cuts) == 3 and Image.open(io.BytesIO(shown)).size == paper_dolls.sheet(3).shape[1::-1]
     assert adding.undo(small) == ("neutral", 3)
-    assert adding.add(small, [file], None, "whole").taken == 1
+    assert adding.add(small, [file], None, "whole").taken == 1 and [p.figure for p in small.pictures()] == [0]
 
 
 def test_a_folder_of_kohya_loses_the_trigger_word(small: Workspace, tmp_path: Path) -> None:

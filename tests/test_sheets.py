@@ -108,11 +108,15 @@ def test_each_cut_has_its_view_and_nothing_of_its_neighbours() -> None:
 
 
 def test_a_cut_figure_stands_as_in_a_picture_of_one_figure() -> None:
-    made = turnaround(HELD_OUT_IDENTITIES["nadia"], None, 6)
+    """On her own feet at the usual height, her legs in the middle, however far a ponytail reaches behind her."""
+    made = turnaround(HELD_OUT_IDENTITIES["petra"], None, 6)
     for one in sheets.pictures(Decoded(made.pixels, None, ""), Cutting(), 64):
         height, width = one.pixels.shape[:2]
-        rows = np.nonzero((np.abs(one.pixels.astype(int) - one.pixels[0, 0]).sum(-1) > 60).any(1))[0] / height
+        drawn = np.abs(one.pixels.astype(int) - one.pixels[0, 0]).sum(-1) > 60
+        rows = np.nonzero(drawn.any(1))[0] / height
         assert height == width and abs(rows[0] - 0.12) < 0.03 and abs(rows[-1] - 0.95) < 0.03
+        legs = drawn[round(0.74 * height) : round(0.86 * height)]
+        assert abs(np.nonzero(legs)[1].mean() / width - 0.5) < 0.01
 
 
 def test_a_person_corrects_the_cuts_and_names_the_views() -> None:

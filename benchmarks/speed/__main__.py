@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="training steps of each timed run")
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--targets", choices=("attention", "all"), default="attention", help="the layers that the adapters reach")
     parser.add_argument("--cpu-seconds", action="store_true", help="count this process's own work, where others use the machine too")
     parser.add_argument("--curves", action="store_true", help="also the cost against rank, rows, outfits and resolution")
     parser.add_argument("--base", type=Path, default=embedded_folder())
@@ -44,7 +45,7 @@ def main() -> None:
 def measured(folder: Path, args: argparse.Namespace) -> None:
     """Everything on one base model, printed and written."""
     base, turns = backbones.load(folder, args.device), Turns(args.repeats, time.process_time if args.cpu_seconds else time.perf_counter)
-    config = TrainConfig(steps=args.steps, rows=3, rank=8, alpha=8.0, warmup_steps=2)
+    config = TrainConfig(steps=args.steps, rows=3, rank=8, alpha=8.0, warmup_steps=2, targets=args.targets)
     found = training.against_one_after_another(base, config, args.counts, turns)
     found |= training.over_the_floor(base, config, max(args.counts) // 2 or 1, turns)
     found |= training.against_peft(base, config, max(args.counts) // 2 or 1, turns)

@@ -80,6 +80,7 @@ class Picture:
 
     ``generation`` is 0 for a picture that was given, 1 for one that a model drew which learned from given ones alone (or from
     none), 2 for one of a model that learned from those too, and so on: how far a set may have drifted from what was given.
+    ``figure`` is which figure of a sheet it was, 0 for a picture of its own.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Picture:
     has_mask: bool
     source: str
     generation: int = 0
+    figure: int = 0
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def shown(readings: Sequence[Reading], names: Sequence[str]) -> dict[str, str]:
 
     Where no picture shows an attribute, the word that is read most often.
     """
-    seen = [Reading({n: w for n, w in r.words.items() if n in _visible(r.words)}, r.cells) for r in readings]
+    seen = [_seen(r) for r in readings]
     return reading.usual(readings, names) | reading.usual(seen, names)
 
 
@@ -39,6 +39,12 @@ def likeness(probe: Probe, truth: Truth) -> Likeness:
         wrong["kind"] = (NEUTRAL, kind)
     said = tuple(f"{name.replace('_', ' ')} {read}, not {wanted}" for name, (wanted, read) in wrong.items())
     return Likeness(1 - min(1.0, len(wrong) / max(1, len(names))), said)
+
+
+def _seen(one: Reading) -> Reading:
+    """Only the words for what its picture can show."""
+    there = _visible(one.words)
+    return Reading({name: word for name, word in one.words.items() if name in there}, one.cells)
 
 
 def _visible(words: Mapping[str, str]) -> frozenset[str]:

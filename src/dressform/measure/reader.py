@@ -20,6 +20,10 @@ from dressform.layfigure.doll import GARMENT_ATTRIBUTES, VOCABULARY
 
 MAP_SIDE = 32
 """The label map has 32 x 32 cells."""
+ANY_SIZE = (1.0, 0.88, 0.94, 1.06)
+"""For ``Reader.read``: of a figure that was cut out of a sheet nobody knows how tall she stands."""
+_FEET = 0.953
+"""Where a doll stands in a render, as a share of its height."""
 
 
 class _Block(nn.Module):
@@ -103,11 +107,14 @@ class Reader:
     def __init__(self, net: ReaderNet, card: dict[str, dict[str, float]]) -> None:
         self.net, self.card = net.eval().requires_grad_(False), card
 
-    def read(self, pictures: Tensor) -> list[Reading]:
-        """Read uint8 pictures [n, 3, h, w]; other sizes than 128 are resampled first."""
+    def read(self, pictures: Tensor, sizes: Sequence[float] = (1.0,)) -> list[Reading]:
+        """Read uint8 pictures [n, 3, h, w]; other sizes than 128 are resampled first.
+
+        With more ``sizes``, what is read of her at each of them, standing where she stands, is averaged; the cells are the first's.
+        """
         found: list[Reading] = []
         for part in pictures.split(64):
-            found += self._read(part)
+            found += self._read(part, sizes)
         return found
 
     def label_shares(self, pictures: Tensor) -> Tensor:
@@ -128,17 +135,24 @@ class Reader:
         with torch.inference_mode(), precision.autocast(torch.device("cpu")):
             return self.net(x.contiguous(memory_format=torch.channels_last))
 
-    def _read(self, pictures: Tensor) -> list[Reading]:
+    def _read(self, pictures: Tensor, sizes: Sequence[float]) -> list[Reading]:
         x = _prepared(pictures)
-        logits, maps = self._both(x)
-        picked = {name: values.argmax(1).tolist() for name, values in logits.items()}
-        cells = functional.one_hot(maps.argmax(1).flatten(1), len(LABELS)).sum(1).tolist()
+        both = [self._both(x if size == 1 else _resized(x, size)) for size in sizes]
+        sure = {name: torch.stack([logits[name].float().softmax(1) for logits, _ in both]).mean(0) for name in VOCABULARY}
+        picked = {name: shares.argmax(1).tolist() for name, shares in sure.items()}
+        cells = functional.one_hot(both[0][1].argmax(1).flatten(1), len(LABELS)).sum(1).tolist()
         return [Reading(_words({k: v[i] for k, v in picked.items()}), tuple(cells[i])) for i in range(len(x))]
 
 
 def _prepared(pictures: Tensor) -> Tensor:
     x = pictures.float().div(127.5).sub(1)
     return x if x.shape[-1] == 128 else functional.interpolate(x, size=(128, 128), mode="bilinear", antialias=True)
+
+
+def _resized(x: Tensor, size: float) -> Tensor:
+    """Larger or smaller about where a doll stands; beyond the edge the edge goes on."""
+    theta = torch.tensor([[1 / size, 0.0, 0.0], [0.0, 1 / size, (2 * _FEET - 1) * (1 - 1 / size)]]).expand(len(x), 2, 3)
+    return functional.grid_sample(x, functional.affine_grid(theta, list(x.shape), align_corners=False), "bilinear", "border", False)
 
 
 def _words(picked: dict[str, int]) -> dict[str, str]:

@@ -7,6 +7,7 @@ build.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -25,8 +26,11 @@ VIEWS = {2: ("front", "back"), 3: ("front", "side", "back"), 4: ("front", "three
 """What figures from left to right usually show, where nobody says."""
 _HEIGHT, _WIDEST, _NARROWEST_SHEET, _LEAST_PX = 384, 2400, 0.55, 96
 _ROOM, _WHITE = 0.04, 255
-_STANDS_TALL, _STANDS_AT = 0.83, 0.95
-"""Where a figure stands in its own square picture: how much of the height it takes, and where its feet are."""
+_STANDS_TALL, _STANDS_AT, _LEGS = 0.83, 0.953, (0.10, 0.28)
+"""Where a figure stands in its own square picture: how much of the height it takes, and where its feet are.
+
+Between these shares of her height over her feet are her legs. They stand in the middle: hair and arms reach out to one side.
+"""
 _FRAME, _PAPER, _ASIDE = (178, 58, 72), (250, 247, 242), (214, 206, 198)
 _TINTS, _PREVIEW_PX = ((120, 132, 150), (150, 138, 128)), 1600
 
@@ -199,10 +203,14 @@ def kept(sheet: Sheet, number: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _standing(figure: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """The cut (or its mask) on a square of paper, where what is ``own`` stands as in a picture of one figure."""
+    """The cut (or its mask) on a square of paper, where what is ``own`` stands as in a picture of one figure: on her legs' middle."""
     (height, width), rows = figure.shape[:2], np.nonzero(own.any(axis=1))[0]
-    side = max(round((rows[-1] + 1 - rows[0]) / _STANDS_TALL), height, width)
-    top, left = min(side - height, max(0, round(_STANDS_AT * side) - (rows[-1] + 1))), (side - width) // 2
+    feet, tall = rows[-1] + 1, rows[-1] + 1 - rows[0]
+    legs = own[feet - round(_LEGS[1] * tall) : feet - round(_LEGS[0] * tall)]
+    middle = np.nonzero(legs)[1].mean() + 0.5 if legs.any() else width / 2
+    side = max(round(tall / _STANDS_TALL), height, math.ceil(2 * max(middle, width - middle)))
+    top, left = min(side - height, max(0, round(_STANDS_AT * side) - feet)), round(side / 2 - middle)
+    left = min(side - width, max(0, left))
     out = np.full((side, side, *figure.shape[2:]), figure.dtype.type(_WHITE if figure.ndim == 3 else 0))
     out[top : top + height, left : left + width] = figure
     return out

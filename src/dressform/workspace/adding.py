@@ -158,15 +158,18 @@ class _Taking:
             self.notes.append(IntakeNote(looked.called, False, looked.error))
         for i, (picture, pixels, mask) in enumerate(looked.pictures, 1):
             called = f"{looked.called}, figure {i}" if looked.sheet_of else looked.called
-            self.notes.append(self._keep(called, Path(looked.called).name, picture, pixels, mask))
+            row = Picture(
+                picture.id, self.outfit, picture.caption, picture.pixels.shape[1], picture.pixels.shape[0], mask is not None,
+                Path(looked.called).name, figure=i if looked.sheet_of else 0,
+            )  # fmt: skip
+            self.notes.append(self._keep(called, row, picture, pixels, mask))
         if len(self._ids) >= _BATCH or sum(map(len, self._waiting.values())) > _BATCH_BYTES:
             self.seal()
 
-    def _keep(self, called: str, source: str, picture: Decoded, pixels: bytes, mask: bytes | None) -> IntakeNote:
-        name, height, width = f"pictures/{picture.id}", *picture.pixels.shape[:2]
+    def _keep(self, called: str, row: Picture, picture: Decoded, pixels: bytes, mask: bytes | None) -> IntakeNote:
+        name = f"pictures/{picture.id}"
         if f"{name}.json" in self._waiting or (f"{name}.json" in self.workspace.store and picture.id in self._recorded):
             return IntakeNote(called, False, "already here (the same pixels)", picture.what)
-        row = Picture(picture.id, self.outfit, picture.caption, width, height, mask is not None, source)
         self._waiting |= {f"{name}.png": pixels, f"{name}.json": json.dumps(asdict(row), ensure_ascii=False).encode()}
         if mask is not None:
             self._waiting[f"{name}.mask.png"] = mask

@@ -19,10 +19,16 @@ from dressform.workspace.workspace import Workspace
 
 
 def read_pictures(workspace: Workspace, reader: reading.Reader, pictures: Sequence[Picture]) -> list[reading.Reading]:
-    """What the reader sees in these pictures of the store."""
+    """What the reader sees in these pictures of the store; figures of a sheet at any size, for they were set on paper at one."""
     side = workspace.backbone.size_px
     pixels = [intake.fitted(intake.from_png(workspace.store.read(f"pictures/{p.id}.png")), side) for p in pictures]
-    return reader.read(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)) if pixels else []
+    found: dict[str, reading.Reading] = {}
+    for cut, sizes in ((False, (1.0,)), (True, reading.ANY_SIZE)):
+        some = [(p, shown) for p, shown in zip(pictures, pixels, strict=True) if bool(p.figure) == cut]
+        if some:
+            read = reader.read(torch.from_numpy(np.stack([shown for _, shown in some])).permute(0, 3, 1, 2), sizes)
+            found |= {p.id: one for (p, _), one in zip(some, read, strict=True)}
+    return [found[p.id] for p in pictures]
 
 
 def describe(workspace: Workspace, pictures: Sequence[Picture]) -> str:
