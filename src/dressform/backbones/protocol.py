@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import torch
@@ -75,6 +76,10 @@ class Backbone(Protocol):
 
     def predict(self, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         """The denoiser's prediction, float32, for noisy latents at times t [n] in 0..999 (whole in training, any in sampling)."""
+        ...
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """In which the denoiser works in the device's best precision, as ``predict`` does."""
         ...
 
     def add_noise(self, latents: Tensor, noise: Tensor, t: Tensor) -> Tensor:

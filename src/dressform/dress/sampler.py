@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dressform.adapters.stack import AdapterStack
 from dressform.backbones.protocol import Backbone
+from dressform.backbones.rounding import rounded
 from dressform.dress.weighting import encode
 
 _AT_ONCE_PX = 1 << 20
@@ -71,5 +72,5 @@ def _draw_batch(backbone: Backbone, stack: AdapterStack, rows: Sequence[Row], co
         empty, asked = backbone.predict(noisy.repeat_interleave(2, 0), t.repeat_interleave(2, 0), text).unflatten(0, (-1, 2)).unbind(1)
         return empty + guidance * (asked - empty)
 
-    with torch.inference_mode(), stack.drawing(gates):
+    with torch.inference_mode(), stack.drawing(gates), rounded(backbone):
         return backbone.decode(backbone.sample(noise, guided, config.steps))

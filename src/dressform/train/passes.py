@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dressform.adapters.stack import Adapter, AdapterStack
 from dressform.backbones.protocol import Backbone
+from dressform.backbones.rounding import rounded
 from dressform.train import scaling
 from dressform.train.config import TrainConfig
 from dressform.train.data import Rows
@@ -90,7 +91,8 @@ def attached(
     """Passes with these adapters, and the frozen one, in the denoiser."""
     layers = backbone.target_layers(config.targets)
     stack = AdapterStack(layers, [*adapters, *([frozen] if frozen is not None else [])])
-    with stack.attached(), _saving(backbone, config), stack.fused_where_exact([float(one is frozen) for one in stack.adapters]):
+    worn = [float(one is frozen) for one in stack.adapters]
+    with stack.attached(), _saving(backbone, config), stack.fused_where_exact(worn), rounded(backbone):
         yield Passes(backbone, stack, objective, config.min_snr)
 
 
