@@ -23,10 +23,11 @@ def read_pictures(workspace: Workspace, reader: reading.Reader, pictures: Sequen
     side = workspace.backbone.size_px
     pixels = [intake.fitted(intake.from_png(workspace.store.read(f"pictures/{p.id}.png")), side) for p in pictures]
     found: dict[str, reading.Reading] = {}
-    for cut, sizes in ((False, (1.0,)), (True, reading.ANY_SIZE)):
+    for cut in (False, True):
         some = [(p, shown) for p, shown in zip(pictures, pixels, strict=True) if bool(p.figure) == cut]
         if some:
-            read = reader.read(torch.from_numpy(np.stack([shown for _, shown in some])).permute(0, 3, 1, 2), sizes)
+            stacked = torch.from_numpy(np.stack([shown for _, shown in some])).permute(0, 3, 1, 2)
+            read = reader.read(stacked, reading.ANY_SIZE) if cut else reader.read(stacked)
             found |= {p.id: one for (p, _), one in zip(some, read, strict=True)}
     return [found[p.id] for p in pictures]
 
