@@ -144,7 +144,7 @@ def _reader(reader: Mapping[str, Mapping[str, float]]) -> str:
     head = "".join(f"<th scope=col>{html.escape(kind)}</th>" for kind in reader)
     body = "".join(
         f"<tr><th scope=row>{html.escape(n.replace('_', ' '))}</th>"
-        + "".join(f"<td>{accuracy.get(n, 0):.1%}</td>" for accuracy in reader.values())
+        + "".join(f"<td>{accuracy[n]:.1%}</td>" if n in accuracy else "<td>not asked</td>" for accuracy in reader.values())
         + "</tr>"
         for n in names
     )
