@@ -110,7 +110,8 @@ class Reader:
     def read(self, pictures: Tensor, sizes: Sequence[float] = (1.0,)) -> list[Reading]:
         """Read uint8 pictures [n, 3, h, w]; other sizes than 128 are resampled first.
 
-        With more ``sizes``, what is read of her at each of them, standing where she stands, is averaged; the cells are the first's.
+        With more ``sizes``, what is read of her at each of them, standing where she stands, is averaged; how tall she is and the
+        cells are the first's.
         """
         found: list[Reading] = []
         for part in pictures.split(64):
@@ -139,6 +140,7 @@ class Reader:
         x = _prepared(pictures)
         both = [self._both(x if size == 1 else _resized(x, size)) for size in sizes]
         sure = {name: torch.stack([logits[name].float().softmax(1) for logits, _ in both]).mean(0) for name in VOCABULARY}
+        sure["height"] = both[0][0]["height"]
         picked = {name: shares.argmax(1).tolist() for name, shares in sure.items()}
         cells = functional.one_hot(both[0][1].argmax(1).flatten(1), len(LABELS)).sum(1).tolist()
         return [Reading(_words({k: v[i] for k, v in picked.items()}), tuple(cells[i])) for i in range(len(x))]
