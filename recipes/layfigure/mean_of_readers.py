@@ -2,8 +2,7 @@
 
     python -m recipes.layfigure.mean_of_readers --work WORK FOLDER[:SHARE] FOLDER[:SHARE] ...
 
-Each FOLDER holds reader.safetensors. What a reader learned anew (dolls that stand aside, say) and what it forgot over it meet
-half way, and what was learned by heart cancels. Writes WORK/reader, with the accuracy of the mean on held-out dolls.
+Each FOLDER holds reader.safetensors. Writes WORK/reader, with the accuracy of the mean on held-out dolls.
 """
 
 from __future__ import annotations

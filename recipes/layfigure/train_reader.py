@@ -31,6 +31,7 @@ from dressform.layfigure.render import render
 from dressform.layfigure.visible import enough_pixels, visible
 from dressform.layfigure.world import held_out_doll, training_doll
 from dressform.measure.reader import MAP_SIDE, ReaderNet
+from dressform.pictures.sheets import STANDS_AT
 
 _NAMES = tuple(VOCABULARY)
 
@@ -100,7 +101,7 @@ def displaced(x: Tensor, words: Tensor, maps: Tensor, generator: torch.Generator
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0] = theta[:, 1, 1] = 1 / scale
     theta[:, :, 2] = aside
-    theta[:, 1, 2] += 0.9 * (1 - 1 / scale)  # about her feet
+    theta[:, 1, 2] += (2 * STANDS_AT - 1) * (1 - 1 / scale)  # about her feet
     theta[~moved] = torch.eye(2, 3)
     there = functional.affine_grid(theta, [n, 3, *x.shape[2:]], align_corners=False)
     cells = functional.affine_grid(theta, [n, 1, *maps.shape[1:]], align_corners=False)

@@ -272,8 +272,7 @@ class AdapterStack:
             assert isinstance(layer, nn.Conv2d)
             a, b = acting
             x = inputs[0]
-            lowered = lowered_at_once if x.device.type != "cpu" else lowered_by_taps if _slides(layer) and rounds(x) else lowered_one_by_one
-            low = lowered(layer, x, _in_precision_of(x, a))
+            low = _lowered(layer, x, _in_precision_of(x, a))
             return _raised(output.permute(0, 2, 3, 1), low.permute(0, 2, 3, 1), b).permute(0, 3, 1, 2)
 
         return hook
@@ -286,15 +285,22 @@ def _in_precision_of(x: Tensor, values: Tensor) -> Tensor:
 
 def _slides(layer: nn.Conv2d) -> bool:
     """True where a convolution looks at every place in turn, and gives as many as it takes."""
-    same = all(2 * p == k - 1 for p, k in zip(layer.padding, layer.kernel_size, strict=True) if isinstance(p, int))
-    return layer.padding_mode == "zeros" and layer.stride == layer.dilation == (1, 1) and not isinstance(layer.padding, str) and same
+    as_many = layer.padding == tuple((k - 1) / 2 for k in layer.kernel_size)
+    return as_many and layer.padding_mode == "zeros" and layer.stride == layer.dilation == (1, 1)
+
+
+def _lowered(layer: nn.Conv2d, x: Tensor, a: Tensor) -> Tensor:
+    """The convolution of each group's rows with its own A, the way that suits the device and the precision."""
+    if x.device.type != "cpu":
+        return lowered_at_once(layer, x, a)
+    return (lowered_by_taps if rounds(x) and _slides(layer) else lowered_one_by_one)(layer, x, a)
 
 
 def lowered_by_taps(layer: nn.Conv2d, x: Tensor, a: Tensor) -> Tensor:
     """The same as ``lowered_one_by_one`` for a layer that ``_slides``, summed in another order: each tap of the kernel is multiplied with
     every place, all groups in one batched product, and what the taps say of a place is added up in float32.
 
-    On a CPU in bfloat16: convolutions with few outputs cost nearly as much as those with many.
+    On a CPU in bfloat16, where every small convolution is a call of its own.
     """
     groups, inner, (height, width) = len(a), a.shape[2], x.shape[2:]
     taps = a.flip(3, 4).permute(0, 2, 1, 3, 4).reshape(groups, inner, -1)

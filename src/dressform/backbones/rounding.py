@@ -1,7 +1,6 @@
 """Frozen weights in the precision that they are multiplied in, for as long as they do not change.
 
-Autocast rounds the weights of a frozen layer at every call, which on a CPU was a sixth of a small denoiser's forward pass. Rounded
-once they give the same numbers.
+Autocast rounds the weights of a frozen layer at every call. Rounded once they give the same numbers.
 """
 
 from __future__ import annotations

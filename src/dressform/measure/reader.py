@@ -17,13 +17,12 @@ from dressform.backbones import precision
 from dressform.errors import BadInput
 from dressform.layfigure.canvas import GARMENT, LABELS, MARK, TRIM
 from dressform.layfigure.doll import GARMENT_ATTRIBUTES, VOCABULARY
+from dressform.pictures.sheets import STANDS_AT
 
 MAP_SIDE = 32
 """The label map has 32 x 32 cells."""
 ANY_SIZE = (1.0, 0.88, 0.94, 1.06)
 """For ``Reader.read``: of a figure that was cut out of a sheet nobody knows how tall she stands."""
-_FEET = 0.953
-"""Where a doll stands in a render, as a share of its height."""
 
 
 class _Block(nn.Module):
@@ -152,8 +151,8 @@ def _prepared(pictures: Tensor) -> Tensor:
 
 
 def _resized(x: Tensor, size: float) -> Tensor:
-    """Larger or smaller about where a doll stands; beyond the edge the edge goes on."""
-    theta = torch.tensor([[1 / size, 0.0, 0.0], [0.0, 1 / size, (2 * _FEET - 1) * (1 - 1 / size)]]).expand(len(x), 2, 3)
+    """Larger or smaller about her feet; beyond the edge the edge goes on."""
+    theta = torch.tensor([[1 / size, 0.0, 0.0], [0.0, 1 / size, (2 * STANDS_AT - 1) * (1 - 1 / size)]]).expand(len(x), 2, 3)
     return functional.grid_sample(x, functional.affine_grid(theta, list(x.shape), align_corners=False), "bilinear", "border", False)
 
 

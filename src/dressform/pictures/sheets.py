@@ -26,7 +26,7 @@ VIEWS = {2: ("front", "back"), 3: ("front", "side", "back"), 4: ("front", "three
 """What figures from left to right usually show, where nobody says."""
 _HEIGHT, _WIDEST, _NARROWEST_SHEET, _LEAST_PX = 384, 2400, 0.55, 96
 _ROOM, _WHITE = 0.04, 255
-_STANDS_TALL, _STANDS_AT, _LEGS = 0.83, 0.953, (0.10, 0.28)
+_STANDS_TALL, STANDS_AT, _LEGS = 0.83, 0.953, (0.10, 0.28)
 """Where a figure stands in its own square picture: how much of the height it takes, and where its feet are.
 
 Between these shares of her height over her feet are her legs. They stand in the middle: hair and arms reach out to one side.
@@ -209,7 +209,7 @@ def _standing(figure: np.ndarray, own: np.ndarray) -> np.ndarray:
     legs = own[feet - round(_LEGS[1] * tall) : feet - round(_LEGS[0] * tall)]
     middle = np.nonzero(legs)[1].mean() + 0.5 if legs.any() else width / 2
     side = max(round(tall / _STANDS_TALL), height, math.ceil(2 * max(middle, width - middle)))
-    top, left = min(side - height, max(0, round(_STANDS_AT * side) - feet)), round(side / 2 - middle)
+    top, left = min(side - height, max(0, round(STANDS_AT * side) - feet)), round(side / 2 - middle)
     left = min(side - width, max(0, left))
     out = np.full((side, side, *figure.shape[2:]), figure.dtype.type(_WHITE if figure.ndim == 3 else 0))
     out[top : top + height, left : left + width] = figure
