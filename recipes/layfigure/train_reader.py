@@ -9,6 +9,7 @@ Writes WORK/reader/reader.safetensors, and reader.json with its accuracy on held
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import random
 import time
@@ -30,7 +31,7 @@ from dressform.layfigure.doll import VOCABULARY, Doll, attributes
 from dressform.layfigure.render import render
 from dressform.layfigure.visible import enough_pixels, visible
 from dressform.layfigure.world import held_out_doll, training_doll
-from dressform.measure.reader import MAP_SIDE, ReaderNet
+from dressform.measure.reader import MAP_SIDE, Reader, ReaderNet
 from dressform.pictures.sheets import STANDS_AT
 
 _NAMES = tuple(VOCABULARY)
@@ -121,22 +122,15 @@ def loss_of(net: ReaderNet, x: Tensor, words: Tensor, maps: Tensor) -> Tensor:
     return total
 
 
-@torch.inference_mode()
 def accuracy(net: ReaderNet, shown: Shown, pictures: Tensor) -> dict[str, float]:
-    """Share right for each attribute, over the pictures that show it; none where no picture does."""
-    net.eval()
-    right = {n: [0, 0] for n in _NAMES}
-    for first in range(0, len(pictures), 64):
-        x = pictures[first : first + 64].float().div(127.5).sub(1).to(memory_format=torch.channels_last)
-        with precision.autocast(torch.device("cpu")):
-            logits, _ = net(x)
-        truth = shown.words[first : first + len(x)]
-        for i, name in enumerate(_NAMES):
-            seen = truth[:, i] >= 0
-            right[name][0] += int((logits[name].argmax(1) == truth[:, i])[seen].sum())
-            right[name][1] += int(seen.sum())
-    net.train()
-    return {n: a / b for n, (a, b) in right.items() if b}
+    """Share that ``Reader.read`` gets right of each attribute, over the pictures that show it; none where no picture does."""
+    found, right = Reader(copy.deepcopy(net), {}).read(pictures), {}
+    for i, name in enumerate(_NAMES):
+        words = zip(found, shown.words[:, i].tolist(), strict=False)
+        each = [reading.words.get(name) == VOCABULARY[name][word] for reading, word in words if word >= 0]
+        if each:
+            right[name] = sum(each) / len(each)
+    return right
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -21,8 +22,20 @@ from dressform.pictures.sheets import STANDS_AT
 
 MAP_SIDE = 32
 """The label map has 32 x 32 cells."""
-ANY_SIZE = (1.0, 0.88, 0.94, 1.06)
-"""For ``Reader.read``: of a figure that was cut out of a sheet nobody knows how tall she stands."""
+
+
+class Look(NamedTuple):
+    """One look at a picture: moved to the right and down by so many pixels, or larger and smaller about her feet."""
+
+    right_px: int = 0
+    down_px: int = 0
+    size: float = 1.0
+
+
+STEADY = (Look(), Look(1, 0), Look(-1, 0), Look(0, 1), Look(0, -1))
+"""A small thing that reads otherwise one pixel aside was not read with certainty: most of all a skin of which two hands show."""
+ANY_SIZE = (Look(), Look(size=0.88), Look(size=0.94), Look(size=1.06))
+"""For figures cut out of a sheet: nobody knows how tall she stands in it."""
 
 
 class _Block(nn.Module):
@@ -106,15 +119,14 @@ class Reader:
     def __init__(self, net: ReaderNet, card: dict[str, dict[str, float]]) -> None:
         self.net, self.card = net.eval().requires_grad_(False), card
 
-    def read(self, pictures: Tensor, sizes: Sequence[float] = (1.0,)) -> list[Reading]:
+    def read(self, pictures: Tensor, looks: Sequence[Look] = STEADY) -> list[Reading]:
         """Read uint8 pictures [n, 3, h, w]; other sizes than 128 are resampled first.
 
-        With more ``sizes``, what is read of her at each of them, standing where she stands, is averaged; how tall she is and the
-        cells are the first's.
+        What is read at each look is averaged; how tall she is and the cells are the first's.
         """
         found: list[Reading] = []
         for part in pictures.split(64):
-            found += self._read(part, sizes)
+            found += self._read(part, looks)
         return found
 
     def label_shares(self, pictures: Tensor) -> Tensor:
@@ -122,22 +134,19 @@ class Reader:
 
         Read at four places half a cell apart and averaged, which is finer than the 32 x 32 cells of one reading.
         """
-        x, edge = _prepared(pictures), 4
-        wide, total = functional.pad(x, (edge,) * 4, mode="replicate"), torch.zeros(len(x), len(LABELS), 128, 128)
-        for dy, dx in ((0, 0), (2, 0), (0, 2), (2, 2)):
-            moved = wide[:, :, edge - dy : edge - dy + 128, edge - dx : edge - dx + 128]
-            shares = functional.interpolate(self._both(moved)[1].float().softmax(1), size=(128, 128), mode="bilinear")
-            back = functional.pad(shares, (edge,) * 4, mode="replicate")
-            total += back[:, :, edge + dy : edge + dy + 128, edge + dx : edge + dx + 128] / 4
+        x, total = _prepared(pictures), torch.zeros(len(pictures), len(LABELS), 128, 128)
+        for down, right in ((0, 0), (2, 0), (0, 2), (2, 2)):
+            shares = self._both(_seen(x, Look(right, down)))[1].float().softmax(1)
+            total += _seen(functional.interpolate(shares, size=(128, 128), mode="bilinear"), Look(-right, -down)) / 4
         return total
 
     def _both(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         with torch.inference_mode(), precision.autocast(torch.device("cpu")):
             return self.net(x.contiguous(memory_format=torch.channels_last))
 
-    def _read(self, pictures: Tensor, sizes: Sequence[float]) -> list[Reading]:
+    def _read(self, pictures: Tensor, looks: Sequence[Look]) -> list[Reading]:
         x = _prepared(pictures)
-        both = [self._both(x if size == 1 else _resized(x, size)) for size in sizes]
+        both = [self._both(_seen(x, look)) for look in looks]
         sure = {name: torch.stack([logits[name].float().softmax(1) for logits, _ in both]).mean(0) for name in VOCABULARY}
         sure["height"] = both[0][0]["height"]
         picked = {name: shares.argmax(1).tolist() for name, shares in sure.items()}
@@ -150,8 +159,16 @@ def _prepared(pictures: Tensor) -> Tensor:
     return x if x.shape[-1] == 128 else functional.interpolate(x, size=(128, 128), mode="bilinear", antialias=True)
 
 
+def _seen(x: Tensor, look: Look) -> Tensor:
+    """x [n, c, 128, 128] as this look sees it; beyond the edge the edge goes on."""
+    if look.size != 1:
+        return _resized(x, look.size)
+    edge, side = max(abs(look.right_px), abs(look.down_px)), x.shape[-1]
+    top, left = edge - look.down_px, edge - look.right_px
+    return functional.pad(x, (edge,) * 4, mode="replicate")[:, :, top : top + side, left : left + side] if edge else x
+
+
 def _resized(x: Tensor, size: float) -> Tensor:
-    """Larger or smaller about her feet; beyond the edge the edge goes on."""
     theta = torch.tensor([[1 / size, 0.0, 0.0], [0.0, 1 / size, (2 * STANDS_AT - 1) * (1 - 1 / size)]]).expand(len(x), 2, 3)
     return functional.grid_sample(x, functional.affine_grid(theta, list(x.shape), align_corners=False), "bilinear", "border", False)
 
