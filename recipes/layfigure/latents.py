@@ -15,6 +15,8 @@ from dressform.layfigure.doll import Doll, Garment, Identity, Scene
 
 IMPORTANCE = {"background": 0.5, "garment": 2.0, "garment_trim": 2.0, "footwear": 2.0, "hair": 4.0}
 """What an error weighs by what a pixel shows; skin, face, ears and mark, which say who she is in a few cells, weigh 6."""
+_HERS, _USUAL_PX, _MOST = ("skin", "face", "ears"), 270, 4.0
+"""Of a doll who shows fewer pixels of these than is usual, each weighs more in proportion, up to so many times."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,20 @@ def read_data(work: Path) -> Data:
     for file in sorted(work.glob("latents-*.safetensors")):
         part = load_file(file)
         latents.append(part["latents"])
-        weights += [torch.einsum("nkhw,k->nhw", some / 64, importance)[:, None] for some in part["shares"].split(5000)]
+        weights += [_weights(some, importance) for some in part["shares"].split(5000)]
         lines = (work / f"dolls-{file.stem.split('-')[1]}.jsonl").read_text().splitlines()
         dolls += [read_doll(line) for line in lines]
     places = [i for i, doll in enumerate(dolls) for _ in range(1 if doll.garment else 2)]
     return Data(torch.cat(latents), torch.cat(weights), dolls, torch.tensor(places))
+
+
+def _weights(shares: Tensor, importance: Tensor) -> Tensor:
+    """[n, 1, 16, 16] from how many of a cell's 64 pixels carry each label: uint8 [n, labels, 16, 16]."""
+    hers = [LABELS.index(name) for name in _HERS]
+    shown = shares[:, hers].sum((1, 2, 3), dtype=torch.int64)
+    each = importance.repeat(len(shares), 1)
+    each[:, hers] *= (_USUAL_PX / shown.clamp_min(1)).clamp(1.0, _MOST)[:, None]
+    return torch.einsum("nkhw,nk->nhw", shares / 64, each)[:, None]
 
 
 def read_shares(work: Path) -> Tensor:

@@ -19,17 +19,18 @@ from dressform.measure.reader import ReaderNet
 from recipes.layfigure.train_reader import card_of, material, save
 
 
-def mean(readers: dict[Path, float]) -> dict[str, Tensor]:
-    """The weighted mean of their weights, in float32."""
-    total, found = sum(readers.values()), {}
-    for folder, share in readers.items():
-        for name, value in load_file(folder / "reader.safetensors").items():
+def mean(files: dict[Path, float]) -> dict[str, Tensor]:
+    """The weighted mean of the tensors in these files, in float32."""
+    total, found = sum(files.values()), {}
+    for file, share in files.items():
+        for name, value in load_file(file).items():
             part = value.float() * (share / total)
             found[name] = found[name] + part if name in found else part
     return found
 
 
-def _given(text: str) -> tuple[Path, float]:
+def given(text: str) -> tuple[Path, float]:
+    """FOLDER or FOLDER:SHARE, as typed."""
     folder, _, share = text.partition(":")
     return Path(folder), float(share or 1)
 
@@ -37,13 +38,13 @@ def _given(text: str) -> tuple[Path, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("readers", type=_given, nargs="+")
+    parser.add_argument("readers", type=given, nargs="+")
     parser.add_argument("--pool", type=int, default=50000)
     parser.add_argument("--held", type=int, default=1500, help="held-out dolls to validate on")
     parser.add_argument("--seed", type=int, default=11, help="which dolls are drawn")
     args = parser.parse_args()
     net = ReaderNet().to(memory_format=torch.channels_last)
-    net.load_state_dict(mean(dict(args.readers)))
+    net.load_state_dict(mean({folder / "reader.safetensors": share for folder, share in args.readers}))
     card = card_of(net, material(args.work, args.pool, args.held, args.seed).held, args.work)
     save(net, card, args.work / "reader")
     print(json.dumps(card, indent=1))
