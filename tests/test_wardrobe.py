@@ -229,3 +229,9 @@ def test_the_last_two_checkpoints_are_kept_and_an_unreadable_one_costs_steps_onl
         kept.load()
     kept.clear()
     assert not list(store.list())
+
+
+def test_no_steps_at_all_is_refused_and_not_taken_for_the_recipes_own() -> None:
+    assert [c.steps for c in training.recipes(8, 0, None)] == [400, 250] and [c.steps for c in training.recipes(8, 0, 3)] == [3, 3]
+    with pytest.raises(BadInput, match=r"steps 0.*at least 1"):
+        training.recipes(8, 0, 0)

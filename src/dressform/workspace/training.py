@@ -265,9 +265,9 @@ def _new_adapter(workspace: Workspace, kind: str, name: str, trigger: str, confi
 
 
 def recipes(rank: int, seed: int, steps: int | None, targets: str = "auto") -> tuple[TrainConfig, TrainConfig]:
-    """The house's recipe for the identity and for the outfits."""
-    who = TrainConfig(steps=steps or 400, rows=6, rank=rank, alpha=float(rank), targets=targets, seed=seed)
-    return who, replace(who, rows=3, steps=steps or 250)
+    """The house's recipe for the identity and for the outfits; ``steps`` (None: the recipe's) of both. Raises BadInput."""
+    who = TrainConfig(steps=400 if steps is None else steps, rows=6, rank=rank, alpha=float(rank), targets=targets, seed=seed)
+    return who, replace(who, rows=3, steps=250 if steps is None else steps)
 
 
 def source_of(word: str) -> Origin:
