@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from benchmarks.separation import report
 from benchmarks.separation.__main__ import EVERY
 from benchmarks.separation.arms import Recipe
 from benchmarks.separation.cases import Case, material
 from benchmarks.separation.probing import Outcome, probe
-from benchmarks.separation.table import figures, markdown
+from benchmarks.separation.table import figures, markdown, matrix, matrix_markdown
 from dressform import backbones
 from dressform.measure.reader import Reader, ReaderNet
 from dressform.train.config import TrainConfig
@@ -55,3 +59,45 @@ def test_the_table_counts_each_group_by_itself() -> None:
     assert (found["burn_in"].value, found["burn_in_neutral"].value, found["burn_in_outfits"].value) == (0.5, 1.0, 0.5)
     assert (found["outfit_fidelity"].value, found["identity_base_garments"].value, found["conformity"].value) == (0.5, 0.0, 0.5)
     assert "| ours | 50.0%" in markdown({"ours": found})
+
+
+def test_the_matrix_says_what_showed_where_something_else_was_asked_for() -> None:
+    outcomes = [Outcome("outfit", "dress", name, True, True, True) for name in ("", "", "", "swimsuit")]
+    outcomes += [Outcome("outfit", "coat", "", True, True, True)] * 2
+    found = matrix(outcomes)
+    assert (found["dress"]["swimsuit"].value, found["coat"]["swimsuit"].value) == (0.25, 0.0)
+    assert "| dress | 25.0% | 4 |" in matrix_markdown(found) and "| coat | - | 2 |" in matrix_markdown(found)
+
+
+def test_composing_is_judged_against_her_alone() -> None:
+    outcomes = [Outcome("neutral", "neutral", "", False, True, True)] * 4 + [
+        Outcome("outfit", "dress", "", True, i > 0, True) for i in range(4)
+    ]
+    change = figures(outcomes)["identity_change"]
+    assert change.value == -0.25 and change.low < -0.25 < change.high
+
+
+def _run(block: str, case: Case, made_with: str = "base+reader") -> report.Run:
+    outcomes = [Outcome("neutral", "neutral", "", False, True, True), Outcome("outfit", "swimsuit", "", True, True, True)]
+    outcomes += [Outcome("base garment", "coat", "swimsuit", False, True, True)]
+    return report.Run(f"{block}/{case}", block, "ours, neutral", case, made_with, 60.0, tuple(outcomes))
+
+
+def test_runs_of_another_base_model_do_not_count(tmp_path: Path) -> None:
+    ours, other = _run("arms", CASE), _run("arms", CASE, "another+reader")
+    lines = tmp_path / "outcomes.jsonl"
+    lines.write_text(ours.line() + other.line())
+    assert report.read(lines, "base+reader") == [ours]
+
+
+def test_the_report_has_tables_matrices_and_curves(tmp_path: Path) -> None:
+    runs = [_run("arms", Case("beryl")), *(_run("outfits", Case("beryl", n)) for n in (1, 2, 4))]
+    text = report.write(runs, tmp_path)
+    assert "## asked and appeared: ours, neutral" in text and "| ours, neutral, 2 outfits |" in text
+    assert json.loads((tmp_path / "report.json").read_text())["figures"]["matrix.ours, neutral.coat.swimsuit"]["value"] == 1.0
+    assert {"burn_in.svg", "outfits.svg"} <= {file.name for file in tmp_path.iterdir()}
+
+
+def test_a_curve_of_wardrobes_ends_at_the_eight_that_the_arms_have() -> None:
+    runs = [_run("arms", Case("beryl")), _run("arms", Case("edda")), _run("outfits", Case("beryl", 2))]
+    assert {n: found["burn_in"].n for n, found in report.curves_of(runs, "outfits")["ours, neutral"].items()} == {2: 3, 8: 3}

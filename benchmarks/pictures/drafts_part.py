@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.pictures.differences import apart
+from benchmarks.differences import apart
 from benchmarks.pictures.making_sheets import turnaround
 from benchmarks.pictures.settings import Settings
 from benchmarks.separation.arms import ARMS, Recipe

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from benchmarks.pictures.differences import apart
+from benchmarks.differences import apart
 from benchmarks.pictures.settings import Settings
 from benchmarks.separation import table
 from benchmarks.separation.arms import ARMS, Recipe

@@ -2,24 +2,24 @@
 
     python -m benchmarks.separation --preset small|full [--out FOLDER]
 
-Every finished run (arm x character x seed) is a line of FOLDER/outcomes.jsonl; run again, only the missing ones are made.
+Every finished run (arm x character x seed) is a line of FOLDER/PRESET/outcomes.jsonl; run again, only the missing ones are made.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.separation import table
+from benchmarks.separation import report, table
 from benchmarks.separation.arms import ABLATIONS, ARMS, Recipe
 from benchmarks.separation.cases import Case, material
 from benchmarks.separation.peft_arm import one_plain_with_peft
-from benchmarks.separation.probing import Outcome, probe
+from benchmarks.separation.probing import probe
 from dressform import backbones
+from dressform.backbones.folder import digest_of
 from dressform.measure import reader as reading
 
 EVERY = ARMS | ABLATIONS | {"one plain LoRA, PEFT": one_plain_with_peft}
@@ -68,52 +68,22 @@ def main() -> None:
     out = args.out / args.preset
     out.mkdir(parents=True, exist_ok=True)
     lines = out / "outcomes.jsonl"
-    done = {row["key"] for row in read(lines)}
-    tasks = list(small() if args.preset == "small" else full())
-    left = [t for t in tasks if t.key not in done]
     base, reader = backbones.load("layfigure"), reading.load()
+    made_with = f"{base.sha256[:16]}+{digest_of([reading.shipped_folder() / 'reader.safetensors'])[:16]}"
+    done = {run.key for run in report.read(lines, made_with)}
+    left = [t for t in (small() if args.preset == "small" else full()) if t.key not in done]
     for i, task in enumerate(left):
         began = time.monotonic()
         config = Recipe.of_the_house(base, task.case.seed)
         learned = EVERY[task.arm](base, material(task.case), config)
         trained = time.monotonic() - began
         outcomes = probe(base, reader, task.case, learned, task.each)
-        row = {"key": task.key, "block": task.block, "arm": task.arm, "case": asdict(task.case), "seconds": round(trained, 1),
-               "outcomes": [asdict(o) for o in outcomes]}  # fmt: skip
         with lines.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(report.Run(task.key, task.block, task.arm, task.case, made_with, round(trained, 1), tuple(outcomes)).line())
         short = table.figures(outcomes)
         print(f"{i + 1}/{len(left)} {task.key}: burn-in {short['burn_in'].value:.1%}, outfit {short['outfit_fidelity'].value:.1%}, "
               f"identity {short['identity_fidelity'].value:.1%}, {time.monotonic() - began:.0f} s", flush=True)  # fmt: skip
-    report(read(lines), out)
-
-
-def read(lines: Path) -> list[dict]:  # type: ignore[type-arg]
-    """The finished runs."""
-    return [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
-
-
-def report(rows: list[dict], out: Path) -> None:  # type: ignore[type-arg]
-    """Write report.md and report.json, and print the tables."""
-    named: dict[str, dict] = {}  # type: ignore[type-arg]
-    text = ["# Separation", ""]
-    for block in dict.fromkeys(row["block"] for row in rows):
-        found = {}
-        for label in dict.fromkeys(_label(row) for row in rows if row["block"] == block):
-            outcomes = [Outcome(**o) for row in rows if row["block"] == block and _label(row) == label for o in row["outcomes"]]
-            found[label] = table.figures(outcomes)
-            named |= {f"{block}.{label}.{name}": asdict(f) for name, f in found[label].items()}
-        text += [f"## {block}", "", table.markdown(found), ""]
-    print("\n".join(text))
-    (out / "report.md").write_text("\n".join(text))
-    (out / "report.json").write_text(json.dumps({"figures": named}, indent=1) + "\n")
-
-
-def _label(row: dict) -> str:  # type: ignore[type-arg]
-    case = row["case"]
-    return {"outfits": f"{row['arm']}, {case['outfits']} outfits", "pictures": f"{row['arm']}, {case['pictures']} pictures"}.get(
-        row["block"], row["arm"]
-    )
+    print(report.write(report.read(lines, made_with), out))
 
 
 if __name__ == "__main__":

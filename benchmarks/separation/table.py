@@ -4,25 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from benchmarks.differences import apart
 from benchmarks.separation.probing import Outcome
 from dressform.measure.statistics import share
 from dressform.records import Figure
 
-COLUMNS = ("burn_in", "outfit_fidelity", "identity_fidelity", "identity_alone", "identity_base_garments", "conformity", "prompt_fidelity")
+COLUMNS = (
+    "burn_in",
+    "outfit_fidelity",
+    "identity_fidelity",
+    "identity_alone",
+    "identity_change",
+    "identity_base_garments",
+    "conformity",
+    "prompt_fidelity",
+)
 
 
 def figures(outcomes: Iterable[Outcome]) -> dict[str, Figure]:
-    """The benchmark's figures over all given outcomes; intervals take the pictures as independent."""
+    """The benchmark's figures over all given outcomes; intervals take the pictures as independent.
+
+    ``identity_change`` is what composing does to her: right in outfits less right in the neutral layer. Every pair of a held-out
+    character and a held-out garment is one that the base model never saw, so ``conformity`` is on unseen pairs.
+    """
     every = list(outcomes)
     groups = {name: [o for o in every if o.group == name] for name in ("neutral", "outfit", "base garment")}
+    dressed, alone = share(o.identity for o in groups["outfit"]), share(o.identity for o in groups["neutral"])
     return {
         "burn_in": share(bool(o.appeared) for o in every),
         "burn_in_neutral": share(bool(o.appeared) for o in groups["neutral"]),
         "burn_in_outfits": share(bool(o.appeared) for o in groups["outfit"]),
         "burn_in_base_garments": share(bool(o.appeared) for o in groups["base garment"]),
         "outfit_fidelity": share(o.outfit for o in groups["outfit"]),
-        "identity_fidelity": share(o.identity for o in groups["outfit"]),
-        "identity_alone": share(o.identity for o in groups["neutral"]),
+        "identity_fidelity": dressed,
+        "identity_alone": alone,
+        "identity_change": apart(dressed, alone),
         "identity_base_garments": share(o.identity for o in groups["base garment"]),
         "conformity": share(o.outfit and o.identity and o.scene for o in groups["outfit"]),
         "prompt_fidelity": share(o.scene for o in every),
@@ -43,4 +59,16 @@ def markdown(rows: dict[str, dict[str, Figure]], columns: Sequence[str] = COLUMN
     for name, found in rows.items():
         cells = [f"{found[c].value:.1%} ({found[c].low:.1%} to {found[c].high:.1%})" if found[c].n else "-" for c in columns]
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {found[columns[0]].n} |")
+    return "\n".join(lines)
+
+
+def matrix_markdown(found: dict[str, dict[str, Figure]]) -> str:
+    """One line for each asked: in how many pictures another garment showed; "-" where never."""
+    appeared = sorted({name for row in found.values() for name in row})
+    if not appeared:
+        return "Nothing showed that was not asked for."
+    lines = ["| asked | " + " | ".join(appeared) + " | n |", "|---|" + "---|" * (len(appeared) + 1)]
+    for asked, row in found.items():
+        cells = [f"{row[name].value:.1%}" if row[name].value else "-" for name in appeared]
+        lines.append(f"| {asked} | " + " | ".join(cells) + f" | {row[appeared[0]].n} |")
     return "\n".join(lines)

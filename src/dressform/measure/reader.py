@@ -197,9 +197,14 @@ def usual(readings: Sequence[Reading], names: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def shipped_folder() -> Path:
+    """Where the reader that the package carries lies."""
+    return Path(str(files("dressform.pretrained"))) / "reader"
+
+
 def load(folder: Path | None = None) -> Reader:
     """The reader of the package, or one from a folder with reader.safetensors and reader.json. Raises BadInput."""
-    folder = folder or Path(str(files("dressform.pretrained"))) / "reader"
+    folder = folder or shipped_folder()
     weights, card = folder / "reader.safetensors", folder / "reader.json"
     if not weights.is_file():
         raise BadInput(f"no reader in {folder}: expected reader.safetensors")

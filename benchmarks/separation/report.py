@@ -1,0 +1,105 @@
+"""The finished runs as report.md, report.json and drawings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.separation import plots, table
+from benchmarks.separation.cases import Case
+from benchmarks.separation.probing import Outcome
+from dressform.records import Figure
+
+CURVES = {"outfits": "outfits in the wardrobe", "pictures": "pictures of each outfit"}
+"""Blocks that are curves: one arm at several numbers."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and its judged pictures. ``made_with``: hashes of base model and reader; ``seconds`` of training."""
+
+    key: str
+    block: str
+    arm: str
+    case: Case
+    made_with: str
+    seconds: float
+    outcomes: tuple[Outcome, ...]
+
+    def line(self) -> str:
+        """As a line of outcomes.jsonl."""
+        return json.dumps(asdict(self)) + "\n"
+
+
+def read(lines: Path, made_with: str) -> list[Run]:
+    """The finished runs of this base model and this reader; those of others stay in the file and do not count."""
+    rows = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
+    return [
+        Run(**row | {"case": Case(**row["case"]), "outcomes": tuple(Outcome(**o) for o in row["outcomes"])})
+        for row in rows
+        if row.get("made_with") == made_with
+    ]
+
+
+def write(runs: Sequence[Run], out: Path) -> str:
+    """Write everything into ``out`` and return the Markdown."""
+    named: dict[str, Figure] = {}
+    text = ["# Separation", "", _about(runs), ""]
+    for block in dict.fromkeys(run.block for run in runs):
+        own = [run for run in runs if run.block == block]
+        found = {label: table.figures(outcomes) for label, outcomes in _by(own).items()}
+        named |= {f"{block}.{label}.{name}": f for label, figures in found.items() for name, f in figures.items()}
+        text += [f"## {block}", "", table.markdown(found), ""]
+        if block in CURVES:
+            plots.curves(curves_of(runs, block), CURVES[block], out / f"{block}.svg")
+    arms = {label: table.matrix(outcomes) for label, outcomes in _by([run for run in runs if run.block == "arms"]).items()}
+    if arms:
+        plots.matrices(arms, out / "burn_in.svg")
+    for label, found in arms.items():
+        named |= {f"matrix.{label}.{asked}.{name}": f for asked, row in found.items() for name, f in row.items()}
+        text += [f"## asked and appeared: {label}", "", table.matrix_markdown(found), ""]
+    (out / "report.md").write_text("\n".join(text))
+    (out / "report.json").write_text(
+        json.dumps({"figures": {k: asdict(v) for k, v in named.items()}, "machine": _machine()}, indent=1) + "\n"
+    )
+    return "\n".join(text)
+
+
+def _about(runs: Sequence[Run]) -> str:
+    people, seeds = sorted({run.case.who for run in runs}), sorted({run.case.seed for run in runs})
+    hours = sum(run.seconds for run in runs) / 3600
+    machine = ", ".join(f"{k} {v}" for k, v in _machine().items())
+    return (
+        f"{len(runs)} trainings, {hours:.1f} hours of training; characters {', '.join(people)}; training seeds "
+        f"{', '.join(map(str, seeds))}; {machine}. Every arm has the same pictures, base model, layers, rank, steps, rows and "
+        "learning rate; these were chosen for dressform, on development characters that are not among these. 95 % intervals."
+    )
+
+
+def _machine() -> dict[str, str]:
+    return {"processor": torch.backends.cpu.get_cpu_capability(), "threads": str(torch.get_num_threads()), "torch": str(torch.__version__)}
+
+
+def _by(runs: Sequence[Run]) -> dict[str, list[Outcome]]:
+    """Label of a table's line -> outcomes of all its runs."""
+    found: dict[str, list[Outcome]] = {}
+    for run in runs:
+        label = f"{run.arm}, {getattr(run.case, run.block)} {run.block}" if run.block in CURVES else run.arm
+        found.setdefault(label, []).extend(run.outcomes)
+    return found
+
+
+def curves_of(runs: Sequence[Run], block: str) -> dict[str, dict[int, dict[str, Figure]]]:
+    """Arm -> number -> figures. A wardrobe of eight is among the "arms" already: those of the curve's own character and seed count too."""
+    own = [run for run in runs if run.block == block]
+    alike = {(run.arm, run.case.who, run.case.seed) for run in own}
+    if block == "outfits":
+        own += [run for run in runs if run.block == "arms" and (run.arm, run.case.who, run.case.seed) in alike]
+    found: dict[str, dict[int, list[Outcome]]] = {}
+    for run in own:
+        found.setdefault(run.arm, {}).setdefault(getattr(run.case, block), []).extend(run.outcomes)
+    return {arm: {number: table.figures(outcomes) for number, outcomes in at.items()} for arm, at in found.items()}
