@@ -23,10 +23,13 @@ Ring = tuple[float, float, float, float]
 
 _YAW_DEGREES = {"front": 0.0, "three-quarter": 38.0, "side": 90.0, "back": 180.0}
 _HEIGHT = {"low": 0.740, "medium": 0.815, "tall": 0.890}
-_BUILD = {"slim": 0.82, "average": 1.0, "sturdy": 1.24}
+_BUILD = {"slim": 0.80, "average": 1.0, "sturdy": 1.26}
 _HEAD = {"small": 0.94, "large": 1.06}
 
-UPPER_ARM, FOREARM, THIGH, SHIN = 0.150, 0.135, 0.235, 0.225
+UPPER_ARM, FOREARM, THIGH, SHIN = 0.150, 0.118, 0.235, 0.225
+HAND, PALM = 0.036, 1.5
+"""How far the end of a hand's bone lies beyond the wrist, and half its width in those of a wrist. Under a coat, from behind, two hands
+are all the skin there is to see."""
 
 # Direction of (upper arm, forearm) and (thigh, shin) for right and left; x counts outwards for both sides.
 _DOWN: Vec = (0.20, -1.0, 0.05)

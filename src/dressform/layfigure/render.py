@@ -12,7 +12,7 @@ from dressform.layfigure import canvas as cv
 from dressform.layfigure.backgrounds import background
 from dressform.layfigure.canvas import Canvas
 from dressform.layfigure.doll import Doll
-from dressform.layfigure.figure import Figure, Limb
+from dressform.layfigure.figure import HAND, PALM, Figure, Limb
 from dressform.layfigure.garments import CUTS, Cut, over_arms
 from dressform.layfigure.head import Head
 
@@ -20,9 +20,10 @@ RGB = tuple[int, int, int]
 
 SKIN_RGB: dict[str, RGB] = {
     "pale": (253, 230, 214), "tan": (230, 168, 106), "brown": (156, 94, 58), "dark": (78, 50, 44),
-    "blue": (70, 170, 238), "green": (96, 194, 92), "violet": (190, 108, 214), "grey": (150, 154, 160),
+    "blue": (70, 170, 238), "green": (96, 194, 92), "violet": (190, 108, 214), "grey": (106, 110, 120),
 }  # fmt: skip
-"""Tones far enough apart to be told from a face and two hands: in softer ones grey lay between blue and violet."""
+"""Tones far enough apart to be told from a face and two hands. Grey is darker than blue, green and violet, which are of one lightness: an
+autoencoder keeps lightness better than hue."""
 HAIR_RGB: dict[str, RGB] = {
     "black": (44, 40, 52), "brown": (116, 74, 46), "blonde": (242, 208, 104), "red": (204, 62, 44),
     "white": (240, 240, 246), "blue": (58, 104, 204), "green": (58, 152, 90), "pink": (246, 146, 186),
@@ -119,9 +120,9 @@ def _arm(f: Figure, limb: Limb, doll: Doll) -> None:
     f.limb(limb, "skin")
     wrist = limb.joints[2]
     along = limb.joints[2] - limb.joints[1]
-    hand = wrist + along / np.linalg.norm(along) * 0.018
+    hand = wrist + along / np.linalg.norm(along) * HAND
     for outline in (True, False):
-        f.capsule(wrist, hand, limb.radii[2], limb.radii[2] * 1.2, "skin", outline)
+        f.capsule(wrist, hand, limb.radii[2], limb.radii[2] * PALM, "skin", outline)
     if doll.identity.mark == "stripe":
         f.band(limb, 0.52, 0.022, "mark", 0.003)
     if doll.garment and (sleeve := CUTS[doll.garment.kind].sleeve):
