@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
@@ -43,14 +43,14 @@ def matrices(found: Mapping[str, Matrix], file: Path) -> None:
     _written(page, file)
 
 
-def curves(found: Mapping[str, Mapping[int, Mapping[str, Figure]]], against: str, file: Path, shown: Sequence[str] = _SHOWN) -> None:
+def curves(found: Mapping[str, Mapping[int, Mapping[str, Figure]]], against: str, file: Path) -> None:
     """One panel a figure, one line an arm, against a number (``against`` names it), with 95 % intervals.
 
     ``found``: arm -> number -> figures.
     """
-    page = Page(figsize=(3.0 * len(shown), 2.9), layout="constrained")
-    axes = page.subplots(1, len(shown), squeeze=False)
-    for axis, name in zip(axes[0], shown, strict=True):
+    page = Page(figsize=(3.0 * len(_SHOWN), 2.9), layout="constrained")
+    axes = page.subplots(1, len(_SHOWN), squeeze=False)
+    for axis, name in zip(axes[0], _SHOWN, strict=True):
         for i, (arm, at) in enumerate(found.items()):
             numbers = sorted(at)
             figures = [at[n][name] for n in numbers]

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-
+from benchmarks import machine
 from benchmarks.separation import plots, table
 from benchmarks.separation.cases import Case
 from benchmarks.separation.probing import Outcome
@@ -64,7 +63,7 @@ def write(runs: Sequence[Run], out: Path) -> str:
         text += [f"## asked and appeared: {label}", "", table.matrix_markdown(found), ""]
     (out / "report.md").write_text("\n".join(text))
     (out / "report.json").write_text(
-        json.dumps({"figures": {k: asdict(v) for k, v in named.items()}, "machine": _machine()}, indent=1) + "\n"
+        json.dumps({"figures": {k: asdict(v) for k, v in named.items()}, "machine": machine.described()}, indent=1) + "\n"
     )
     return "\n".join(text)
 
@@ -72,16 +71,13 @@ def write(runs: Sequence[Run], out: Path) -> str:
 def _about(runs: Sequence[Run]) -> str:
     people, seeds = sorted({run.case.who for run in runs}), sorted({run.case.seed for run in runs})
     hours = sum(run.seconds for run in runs) / 3600
-    machine = ", ".join(f"{k} {v}" for k, v in _machine().items())
+    where = ", ".join(f"{k} {v}" for k, v in machine.described().items())
     return (
         f"{len(runs)} trainings, {hours:.1f} hours of training; characters {', '.join(people)}; training seeds "
-        f"{', '.join(map(str, seeds))}; {machine}. Every arm has the same pictures, base model, layers, rank, steps, rows and "
-        "learning rate; these were chosen for dressform, on development characters that are not among these. 95 % intervals."
+        f"{', '.join(map(str, seeds))}; {where}. Every arm may choose among the same pictures and has "
+        "the same base model, layers, rank, steps and learning rate; these were chosen for dressform, on development characters that "
+        "are not among these. 95 % intervals."
     )
-
-
-def _machine() -> dict[str, str]:
-    return {"processor": torch.backends.cpu.get_cpu_capability(), "threads": str(torch.get_num_threads()), "torch": str(torch.__version__)}
 
 
 def _by(runs: Sequence[Run]) -> dict[str, list[Outcome]]:

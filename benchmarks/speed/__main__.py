@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
+from benchmarks import machine
 from benchmarks.speed import curves, generation, memory, random_model, training
 from benchmarks.speed.timing import Turns
 from dressform import backbones
@@ -57,17 +55,8 @@ def measured(folder: Path, args: argparse.Namespace) -> None:
     for name, f in found.items():
         print(f"{name:<40} {f.value:6.3f}   {f.low:6.3f} to {f.high:6.3f}   n={f.n}")
     if args.json:
-        machine = {
-            "processor": platform.machine(),
-            "device": _named(base.device),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        }
-        args.json.write_text(json.dumps({"figures": {k: asdict(v) for k, v in found.items()}, "machine": machine}, indent=1) + "\n")
-
-
-def _named(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        whole = {"figures": {k: asdict(v) for k, v in found.items()}, "machine": machine.described(base.device)}
+        args.json.write_text(json.dumps(whole, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import platform
 from pathlib import Path
 from unittest import mock
 
 import torch
 
+from benchmarks import machine
 from benchmarks.speed.wardrobes import adapter, jobs
 from dressform import backbones
 from dressform.adapters.stack import Adapter
@@ -76,8 +76,7 @@ def main() -> None:
     print(f"largest difference of a loss {loss:.2e} (relative), of an adapter {value:.2e}, {args.outfits} outfits, {args.steps} steps")
     if args.json:
         how = {"outfits": args.outfits, "steps": args.steps, "rows": args.rows, "targets": config.targets}
-        machine = {"processor": platform.machine(), "threads": torch.get_num_threads(), "torch": torch.__version__}
-        found = {"loss_difference": loss, "adapter_difference": value, **how, "machine": machine}
+        found = {"loss_difference": loss, "adapter_difference": value, **how, "machine": machine.described()}
         args.json.write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -28,8 +28,8 @@ _HEAD = {"small": 0.94, "large": 1.06}
 
 UPPER_ARM, FOREARM, THIGH, SHIN = 0.150, 0.118, 0.235, 0.225
 HAND, PALM = 0.036, 1.5
-"""How far the end of a hand's bone lies beyond the wrist, and half its width in those of a wrist. Under a coat, from behind, two hands
-are all the skin there is to see."""
+"""How far beyond the wrist a hand's widest place lies, and how much wider than the wrist it is. Under a coat, from behind, two hands are
+all the skin there is to see."""
 
 # Direction of (upper arm, forearm) and (thigh, shin) for right and left; x counts outwards for both sides.
 _DOWN: Vec = (0.20, -1.0, 0.05)

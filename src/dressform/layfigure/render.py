@@ -22,8 +22,8 @@ SKIN_RGB: dict[str, RGB] = {
     "pale": (253, 230, 214), "tan": (230, 168, 106), "brown": (156, 94, 58), "dark": (78, 50, 44),
     "blue": (70, 170, 238), "green": (96, 194, 92), "violet": (190, 108, 214), "grey": (106, 110, 120),
 }  # fmt: skip
-"""Tones far enough apart to be told from a face and two hands. Grey is darker than blue, green and violet, which are of one lightness: an
-autoencoder keeps lightness better than hue."""
+"""Tones far enough apart to be told from a face and two hands: blue, green and violet are of one lightness, and a grey of the same was
+taken for them."""
 HAIR_RGB: dict[str, RGB] = {
     "black": (44, 40, 52), "brown": (116, 74, 46), "blonde": (242, 208, 104), "red": (204, 62, 44),
     "white": (240, 240, 246), "blue": (58, 104, 204), "green": (58, 152, 90), "pink": (246, 146, 186),
