@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import torch
 from diffusers import DDPMScheduler
+from diffusers.training_utils import cast_training_params
 from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 from torch.nn import functional
@@ -26,16 +27,28 @@ def as_cached(rows: Rows) -> Rows:
     return rows
 
 
+def with_new_layers(base: Assembled, config: TrainConfig) -> nn.Module:
+    """A copy of the denoiser with PEFT's layers in it, new ones in float32 (diffusers' ``cast_training_params``)."""
+    targets = list(base.target_layers(config.targets))
+    lora = LoraConfig(r=config.rank, lora_alpha=int(config.alpha), init_lora_weights=True, target_modules=targets)
+    unet = inject_adapter_in_model(lora, copy.deepcopy(base.denoiser)).train()
+    cast_training_params(unet)
+    return unet
+
+
 def trained(base: Assembled, data: TrainingSet, config: TrainConfig, encoded: Callable[[Rows], Rows] = as_cached) -> nn.Module:
     """A copy of the denoiser with PEFT's layers in it, trained for ``config.steps`` on ``data``.
 
     ``encoded`` may encode a step's pictures and captions anew, as ``train_text_to_image_lora.py`` of diffusers does.
     """
     torch.manual_seed(config.seed)
-    unet = copy.deepcopy(base.denoiser)
-    targets = list(base.target_layers(config.targets))
-    lora = LoraConfig(r=config.rank, lora_alpha=int(config.alpha), init_lora_weights=True, target_modules=targets)
-    unet = inject_adapter_in_model(lora, unet).train()
+    unet = with_new_layers(base, config)
+    train(base, unet, data, config, encoded)
+    return unet
+
+
+def train(base: Assembled, unet: nn.Module, data: TrainingSet, config: TrainConfig, encoded: Callable[[Rows], Rows] = as_cached) -> None:
+    """Train what ``with_new_layers`` gave, in place."""
     learned = [p for p in unet.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
     scheduler = DDPMScheduler.from_config(base.schedule.scheduler.config)  # type: ignore[attr-defined]
@@ -53,4 +66,3 @@ def trained(base: Assembled, data: TrainingSet, config: TrainConfig, encoded: Ca
             group["lr"] = lr_at(config, step)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return unet

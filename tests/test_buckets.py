@@ -150,7 +150,7 @@ def test_the_gradient_is_that_of_the_rows_one_by_one(base: Any, micro_rows: int)
         with passes.attached(base, [learning], adapter(base, "aoi", 2), outfit_on_identity(1.0), CONFIG) as through:
             if one_by_one:
                 singles = [passes._slice(some, i, i + 1) for some in rows for i in range(len(some.t))]
-                (sum(through._losses([(0, one)], 1)[0].sum() for one in singles) / 4).backward()  # type: ignore[union-attr]
+                (sum(through._losses([(0, one)])[0].sum() for one in singles) / 4).backward()  # type: ignore[union-attr]
             else:
                 through.learn([rows], micro_rows)
         grads.append(torch.cat([p.grad.flatten() for p in learning.parameters() if p.grad is not None]))

@@ -59,7 +59,7 @@ def each(base: Any, objective: Any) -> torch.Tensor:
     data, empty = data_of(base), base.encode_text([""])
     with attached(base, [adapter(base)], adapter(base, 2).requires_grad_(False), objective, CONFIG) as passes:
         (rows,) = rows_at(data, empty, 0, 0, CONFIG.rows, 0.0)
-        return passes._losses([(0, rows)], 1)[0].detach()
+        return passes._losses([(0, rows)])[0].detach()
 
 
 @pytest.mark.parametrize("objective", [plain, outfit_on_identity(1.0)], ids=["plain", "outfit"])

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.separation import report
-from benchmarks.separation.__main__ import EVERY
 from benchmarks.separation.arms import Recipe
 from benchmarks.separation.cases import Case, material
 from benchmarks.separation.probing import Outcome, probe
 from benchmarks.separation.table import figures, markdown, matrix, matrix_markdown
+from benchmarks.separation.tasks import EVERY, PRESETS, side_by_side
 from dressform import backbones
+from dressform.backbones import precision
 from dressform.measure.reader import Reader, ReaderNet
 from dressform.train.config import TrainConfig
 from tests import tiny
@@ -29,11 +32,30 @@ def base(tmp_path_factory: pytest.TempPathFactory):
 @pytest.mark.parametrize("name", EVERY)
 def test_an_arm_trains_and_answers(base, name: str) -> None:
     config = TrainConfig(steps=1, rows=2, rank=2, alpha=2.0)
-    learned = EVERY[name](base, material(CASE), Recipe(config, config))
+    learned, other = EVERY[name](base, [material(CASE), material(replace(CASE, who="carmen"))], Recipe(config, config))
+    assert len(learned.adapters) == len(other.adapters)
     assert any(up.abs().sum() > 0 for up in learned.adapters[0].up)
     outcomes = probe(base, Reader(ReaderNet(), {}), CASE, learned, each=2)
     assert [o.group for o in outcomes] == ["neutral"] * 2 + ["outfit"] * 4 + ["base garment"] * 2
     assert {o.asked for o in outcomes if o.group == "outfit"} == set(CASE.wardrobe)
+
+
+@pytest.mark.parametrize("name", ["one plain LoRA", "ours, neutral"])
+def test_cases_side_by_side_are_the_cases_alone(base, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "half", lambda *_: None)
+    config = TrainConfig(steps=2, rows=2, rank=2, alpha=2.0)
+    cases = [material(replace(CASE, who=who)) for who in ("beryl", "carmen")]
+    together = EVERY[name](base, cases, Recipe(config, config))
+    for one, given in zip(together, cases, strict=True):
+        (alone,) = EVERY[name](base, [given], Recipe(config, config))
+        for a, b in zip(one.adapters, alone.adapters, strict=True):
+            torch.testing.assert_close(a.values, b.values, rtol=1e-4, atol=1e-4)
+
+
+def test_what_stands_side_by_side_has_one_arm_and_one_shape() -> None:
+    units = side_by_side(PRESETS["full"]())
+    assert sum(map(len, units)) == 142 and len(units) == 58
+    assert all(len({(t.arm, t.case.seed, t.case.outfits, t.case.pictures) for t in unit}) == 1 for unit in units)
 
 
 def test_the_arms_are_compared_by_the_recipe_that_train_uses_on_the_embedded_model() -> None:
@@ -80,7 +102,7 @@ def test_composing_is_judged_against_her_alone() -> None:
 def _run(block: str, case: Case, made_with: str = "base+reader") -> report.Run:
     outcomes = [Outcome("neutral", "neutral", "", False, True, True), Outcome("outfit", "swimsuit", "", True, True, True)]
     outcomes += [Outcome("base garment", "coat", "swimsuit", False, True, True)]
-    return report.Run(f"{block}/{case}", block, "ours, neutral", case, made_with, 60.0, tuple(outcomes))
+    return report.Run(f"{block}/{case}", block, "ours, neutral", case, made_with, "cpu", 60.0, tuple(outcomes))
 
 
 def test_runs_of_another_base_model_do_not_count(tmp_path: Path) -> None:

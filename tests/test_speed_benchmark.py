@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.speed import curves, generation, many, memory, random_model, training
 from benchmarks.speed.timing import Turns, ratio
@@ -69,6 +70,13 @@ def test_the_full_size_architectures_are_timed_alike(family: str, tmp_path: Path
 def test_memory_is_counted_above_the_base_model(folder: Path) -> None:
     peaks = memory.peak_memory(folder, None, CONFIG, 2)
     assert len(peaks) == 4 and all(f.value > 0 for f in peaks.values())
+
+
+def test_a_compiled_denoiser_is_trained_beside_ours(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[bool] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_how: compiled.append(True))
+    found = training.against_compiled(backbones.load(folder), CONFIG, 2, Turns(1))
+    assert compiled == [True] and found["wardrobe_over_peft_compiled.2"].value > 0
 
 
 def test_a_ratio_pairs_the_turns() -> None:

@@ -160,11 +160,25 @@ def test_a_wardrobe_trained_together_is_the_wardrobe_trained_one_by_one(in_float
     assert torch.equal(values(frozen), before), "training an outfit changed the identity"
 
 
-def who_of(backbone, targets: str = CONFIG.targets) -> Adapter:
-    frozen = adapter(backbone, "who", 9, targets)
+def who_of(backbone, targets: str = CONFIG.targets, seed: int = 9) -> Adapter:
+    frozen = adapter(backbone, "who", seed, targets)
     for up in frozen.up:
-        up.data.normal_(generator=torch.Generator().manual_seed(9)).mul_(0.1)
+        up.data.normal_(generator=torch.Generator().manual_seed(seed)).mul_(0.1)
     return frozen
+
+
+def test_the_outfits_of_two_characters_train_in_one_pass_each_on_its_own_identity(in_float32) -> None:
+    people = [who_of(in_float32, seed=9), who_of(in_float32, seed=10)]
+    sets = [pictures(in_float32, seed) for seed in (1, 2)]
+    together, alone = ([adapter(in_float32, f"o{i}", i) for i in range(2)] for _ in range(2))
+    jobs = [Job(a, s, steps) for a, s, steps in zip(together, sets, (6, 4), strict=True)]
+    train(in_float32, jobs, outfit_on_identity(1.0), CONFIG, people)
+    for i, (one, steps) in enumerate(zip(alone, (6, 4), strict=True)):
+        train(in_float32, [Job(one, sets[i], steps)], outfit_on_identity(1.0), CONFIG, people[i])
+        torch.testing.assert_close(values(together[i]), values(one), rtol=1e-4, atol=1e-4)
+    other = adapter(in_float32, "o0", 0)
+    train(in_float32, [Job(other, sets[0], 6)], outfit_on_identity(1.0), CONFIG, people[1])
+    assert not torch.allclose(values(other), values(together[0]), atol=1e-3), "the identity under it makes a difference"
 
 
 def trained(backbone, config: TrainConfig = CONFIG, steps: tuple[int | None, ...] = (None, None), only: int | None = None):

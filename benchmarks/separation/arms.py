@@ -51,51 +51,58 @@ class Learned:
     words: Words
 
 
-Arm = Callable[[Backbone, Material, Recipe], Learned]
+Arm = Callable[[Backbone, Sequence[Material], Recipe], list[Learned]]
+"""Takes several cases of as many outfits each, and trains them side by side, each as if alone."""
 
 
-def plain_material(base: Backbone, given: Material, recipe: Recipe) -> tuple[TrainingSet, Words, TrainConfig]:
-    """All pictures as one set, with trigger words, and as many picture rows in all as the other arms get."""
+def plain_material(base: Backbone, given: Material) -> tuple[TrainingSet, Words]:
+    """All pictures as one set, with trigger words."""
     words = _words(given)
     sets = [given.neutral.encoded(base, given.neutral.called(*words(None)))]
     sets += [shots.encoded(base, shots.called(*words(name))) for name, shots in given.outfits.items()]
-    rows = recipe.identity.rows + recipe.outfit.rows * len(given.outfits)
-    return _together(sets), words, replace(recipe.identity, rows=rows)
+    return _together(sets), words
 
 
-def one_plain(base: Backbone, given: Material, recipe: Recipe) -> Learned:
+def plain_recipe(given: Material, recipe: Recipe) -> TrainConfig:
+    """As many picture rows in all as the other arms get."""
+    return replace(recipe.identity, rows=recipe.identity.rows + recipe.outfit.rows * len(given.outfits))
+
+
+def one_plain(base: Backbone, cases: Sequence[Material], recipe: Recipe) -> list[Learned]:
     """One plain LoRA with trigger words on all pictures."""
-    data, words, config = plain_material(base, given, recipe)
-    adapter = _new(base, "plain", config)
-    train(base, [Job(adapter, data)], plain, config)
-    return Learned([adapter], lambda _asked: (1.0,), words)
+    config = plain_recipe(cases[0], recipe)
+    jobs = [Job(_new(base, "plain", config), plain_material(base, given)[0]) for given in cases]
+    train(base, jobs, plain, config)
+    return [Learned([job.adapter], lambda _asked: (1.0,), _words(given)) for job, given in zip(jobs, cases, strict=True)]
 
 
-def one_outfit_plain(base: Backbone, given: Material, recipe: Recipe) -> Learned:
+def one_outfit_plain(base: Backbone, cases: Sequence[Material], recipe: Recipe) -> list[Learned]:
     """One plain LoRA on the first outfit's pictures alone: what most people make, then asked for other clothes."""
-    name = next(iter(given.outfits))
-    shots = given.outfits[name]
-    adapter = _new(base, "plain", recipe.identity)
-    train(base, [Job(adapter, shots.encoded(base, shots.called(given.trigger, given.word(name))))], plain, recipe.identity)
-    return Learned([adapter], lambda _asked: (1.0,), _words(given))
+    jobs = []
+    for given in cases:
+        name, shots = next(iter(given.outfits.items()))
+        data = shots.encoded(base, shots.called(given.trigger, given.word(name)))
+        jobs.append(Job(_new(base, "plain", recipe.identity), data))
+    train(base, jobs, plain, recipe.identity)
+    return [Learned([job.adapter], lambda _asked: (1.0,), _words(given)) for job, given in zip(jobs, cases, strict=True)]
 
 
-def apart_and_summed(base: Backbone, given: Material, recipe: Recipe) -> Learned:
+def apart_and_summed(base: Backbone, cases: Sequence[Material], recipe: Recipe) -> list[Learned]:
     """An identity LoRA and an outfit LoRA each, none knowing of the others, added up at generation."""
-    who = _identity(base, given, recipe, [_neutral(base, given)], plain)
+    who = _identities(base, cases, recipe, [[_neutral(base, given)] for given in cases], plain)
     jobs = [
-        Job(_new(base, name, recipe.outfit), shots.encoded(base, shots.called(given.word(name)))) for name, shots in given.outfits.items()
+        [Job(_new(base, name, recipe.outfit), shots.encoded(base, shots.called(given.word(name)))) for name, shots in given.outfits.items()]
+        for given in cases
     ]
-    train(base, jobs, plain, recipe.outfit)
-    return _composed(given, who, jobs)
+    train(base, _all(jobs), plain, recipe.outfit)
+    return _composed(cases, who, jobs)
 
 
-def fused_and_preserved(base: Backbone, given: Material, recipe: Recipe) -> Learned:
+def fused_and_preserved(base: Backbone, cases: Sequence[Material], recipe: Recipe) -> list[Learned]:
     """The peers' best: the identity fused into the base, then each outfit with masked loss and output preservation."""
-    who = _identity(base, given, recipe, [_neutral(base, given)], plain)
-    jobs = _outfit_jobs(base, given, recipe, anchored=True)
-    train(base, jobs, theirs.output_preserved(1.0), recipe.outfit, who)
-    return _composed(given, who, jobs)
+    who = _identities(base, cases, recipe, [[_neutral(base, given)] for given in cases], plain)
+    jobs = [_outfit_jobs(base, given, recipe, anchored=True) for given in cases]
+    return _learned_on(base, cases, recipe, who, jobs, theirs.output_preserved(1.0))
 
 
 def on_identity(
@@ -106,12 +113,11 @@ def on_identity(
 ) -> Arm:
     """Identity from all pictures of her (or the neutral ones alone), frozen; every outfit on top of it with the objective."""
 
-    def arm(base: Backbone, given: Material, recipe: Recipe) -> Learned:
-        sets = [_neutral(base, given), *(_dressed(base, given, given.anchor_words) if dressed_too else ())]
-        who = _identity(base, given, recipe, sets, identity(recipe.identity))
-        jobs = _outfit_jobs(base, given, recipe, masked=masked)
-        train(base, jobs, objective(recipe.outfit), recipe.outfit, who)
-        return _composed(given, who, jobs)
+    def arm(base: Backbone, cases: Sequence[Material], recipe: Recipe) -> list[Learned]:
+        sets = [[_neutral(base, given), *(_dressed(base, given, given.anchor_words) if dressed_too else ())] for given in cases]
+        who = _identities(base, cases, recipe, sets, identity(recipe.identity))
+        jobs = [_outfit_jobs(base, given, recipe, masked=masked) for given in cases]
+        return _learned_on(base, cases, recipe, who, jobs, objective(recipe.outfit))
 
     return arm
 
@@ -119,22 +125,21 @@ def on_identity(
 def dressed_only(objective: Callable[[TrainConfig], Objective], described: bool = True) -> Arm:
     """Identity from the outfits' pictures alone with the objective, frozen; then every outfit on top of it as ever."""
 
-    def arm(base: Backbone, given: Material, recipe: Recipe) -> Learned:
-        sets = _dressed(base, given, given.anchor_words if described else NEUTRAL)
-        who = _identity(base, given, recipe, sets, objective(recipe.identity))
-        jobs = _outfit_jobs(base, given, recipe)
-        train(base, jobs, outfit_on_identity(recipe.outfit.preserve), recipe.outfit, who)
-        return _composed(given, who, jobs)
+    def arm(base: Backbone, cases: Sequence[Material], recipe: Recipe) -> list[Learned]:
+        sets = [_dressed(base, given, given.anchor_words if described else NEUTRAL) for given in cases]
+        who = _identities(base, cases, recipe, sets, objective(recipe.identity))
+        jobs = [_outfit_jobs(base, given, recipe) for given in cases]
+        return _learned_on(base, cases, recipe, who, jobs, outfit_on_identity(recipe.outfit.preserve))
 
     return arm
 
 
 ARMS: dict[str, Arm] = {
-    "one plain LoRA": one_plain,
-    "apart, summed": apart_and_summed,
-    "fused, preserved": fused_and_preserved,
     "ours, neutral": on_identity(lambda c: outfit_on_identity(c.preserve)),
     "ours, dressed only": dressed_only(lambda c: anchored_identity(c.anchor)),
+    "one plain LoRA": one_plain,
+    "fused, preserved": fused_and_preserved,
+    "apart, summed": apart_and_summed,
     "swimsuit plain": one_outfit_plain,
 }
 """The arms of the comparison, by the names of the tables."""
@@ -153,10 +158,25 @@ ABLATIONS: dict[str, Arm] = {
 """Ours with one ingredient left out."""
 
 
-def _identity(base: Backbone, given: Material, recipe: Recipe, sets: Sequence[TrainingSet], objective: Objective) -> Adapter:
-    who = _new(base, given.trigger, recipe.identity)
-    train(base, [Job(who, _together(sets))], objective, recipe.identity)
-    return who
+def _identities(
+    base: Backbone, cases: Sequence[Material], recipe: Recipe, sets: Sequence[Sequence[TrainingSet]], objective: Objective
+) -> list[Adapter]:
+    jobs = [Job(_new(base, given.trigger, recipe.identity), _together(own)) for given, own in zip(cases, sets, strict=True)]
+    train(base, jobs, objective, recipe.identity)
+    return [job.adapter for job in jobs]
+
+
+def _learned_on(
+    base: Backbone, cases: Sequence[Material], recipe: Recipe, who: Sequence[Adapter], jobs: Sequence[Sequence[Job]], objective: Objective
+) -> list[Learned]:
+    """Every outfit on top of its own character's identity, frozen."""
+    under = [one for one, own in zip(who, jobs, strict=True) for _ in own]
+    train(base, _all(jobs), objective, recipe.outfit, under)
+    return _composed(cases, who, jobs)
+
+
+def _all(jobs: Sequence[Sequence[Job]]) -> list[Job]:
+    return [job for own in jobs for job in own]
 
 
 def _neutral(base: Backbone, given: Material) -> TrainingSet:
@@ -179,13 +199,14 @@ def _outfit_jobs(base: Backbone, given: Material, recipe: Recipe, masked: bool =
     return jobs
 
 
-def _composed(given: Material, who: Adapter, jobs: Sequence[Job]) -> Learned:
-    names = list(given.outfits)
-    return Learned(
-        [who, *(job.adapter for job in jobs)],
-        lambda asked: (1.0, *(float(name == asked) for name in names)),
-        _words(given),
-    )
+def _composed(cases: Sequence[Material], who: Sequence[Adapter], jobs: Sequence[Sequence[Job]]) -> list[Learned]:
+    def gates(names: list[str]) -> Callable[[str | None], tuple[float, ...]]:
+        return lambda asked: (1.0, *(float(name == asked) for name in names))
+
+    return [
+        Learned([one, *(job.adapter for job in own)], gates(list(given.outfits)), _words(given))
+        for given, one, own in zip(cases, who, jobs, strict=True)
+    ]
 
 
 def _words(given: Material) -> Words:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from benchmarks import with_peft
-from benchmarks.separation.arms import Learned, Recipe, plain_material
+from benchmarks.separation.arms import Learned, Recipe, plain_material, plain_recipe
 from benchmarks.separation.cases import Material
 from dressform.adapters.stack import Adapter
 from dressform.backbones.assembled import Assembled
 from dressform.records import AdapterInfo
 
 
-def one_plain_with_peft(base: Assembled, given: Material, recipe: Recipe) -> Learned:
-    """The arm "one plain LoRA", trained by other people's software."""
-    data, words, config = plain_material(base, given, recipe)
-    unet = with_peft.trained(base, data, config)
-    return Learned([_taken_over(base, unet, config)], lambda _asked: (1.0,), words)
+def one_plain_with_peft(base: Assembled, cases: Sequence[Material], recipe: Recipe) -> list[Learned]:
+    """The arm "one plain LoRA", trained by other people's software, one case after another."""
+    found, config = [], plain_recipe(cases[0], recipe)
+    for given in cases:
+        data, words = plain_material(base, given)
+        unet = with_peft.trained(base, data, config)
+        found.append(Learned([_taken_over(base, unet, config)], lambda _asked: (1.0,), words))
+    return found
 
 
 def _taken_over(base: Assembled, unet: torch.nn.Module, config) -> Adapter:  # type: ignore[no-untyped-def]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
-from benchmarks import machine
 from benchmarks.separation import plots, table
 from benchmarks.separation.cases import Case
 from benchmarks.separation.probing import Outcome
@@ -19,26 +19,28 @@ CURVES = {"outfits": "outfits in the wardrobe", "pictures": "pictures of each ou
 
 @dataclass(frozen=True)
 class Run:
-    """One training and its judged pictures. ``made_with``: hashes of base model and reader; ``seconds`` of training."""
+    """One training and its judged pictures. ``made_with``: hashes of base model and reader; ``made_on``: the device and how many runs
+    shared it; ``seconds`` of training."""
 
     key: str
     block: str
     arm: str
     case: Case
     made_with: str
+    made_on: str
     seconds: float
     outcomes: tuple[Outcome, ...]
 
     def line(self) -> str:
-        """As a line of outcomes.jsonl."""
-        return json.dumps(asdict(self)) + "\n"
+        """As a line of outcomes.jsonl; an outcome is its fields' values in a row."""
+        return json.dumps(asdict(self) | {"outcomes": [[*astuple(o)] for o in self.outcomes]}, separators=(",", ":")) + "\n"
 
 
 def read(lines: Path, made_with: str) -> list[Run]:
     """The finished runs of this base model and this reader; those of others stay in the file and do not count."""
     rows = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
     return [
-        Run(**row | {"case": Case(**row["case"]), "outcomes": tuple(Outcome(**o) for o in row["outcomes"])})
+        Run(**row | {"case": Case(**row["case"]), "outcomes": tuple(Outcome(*o) for o in row["outcomes"])})
         for row in rows
         if row.get("made_with") == made_with
     ]
@@ -62,22 +64,26 @@ def write(runs: Sequence[Run], out: Path) -> str:
         named |= {f"matrix.{label}.{asked}.{name}": f for asked, row in found.items() for name, f in row.items()}
         text += [f"## asked and appeared: {label}", "", table.matrix_markdown(found), ""]
     (out / "report.md").write_text("\n".join(text))
-    (out / "report.json").write_text(
-        json.dumps({"figures": {k: asdict(v) for k, v in named.items()}, "machine": machine.described()}, indent=1) + "\n"
-    )
+    whole = {"figures": {k: asdict(v) for k, v in named.items()}, "made_on": _devices(runs)}
+    (out / "report.json").write_text(json.dumps(whole, indent=1) + "\n")
     return "\n".join(text)
 
 
 def _about(runs: Sequence[Run]) -> str:
     people, seeds = sorted({run.case.who for run in runs}), sorted({run.case.seed for run in runs})
     hours = sum(run.seconds for run in runs) / 3600
-    where = ", ".join(f"{k} {v}" for k, v in machine.described().items())
+    where = ", ".join(f"{count} on {device}" for device, count in _devices(runs).items())
     return (
         f"{len(runs)} trainings, {hours:.1f} hours of training; characters {', '.join(people)}; training seeds "
         f"{', '.join(map(str, seeds))}; {where}. Every arm may choose among the same pictures and has "
         "the same base model, layers, rank, steps and learning rate; these were chosen for dressform, on development characters that "
         "are not among these. 95 % intervals."
     )
+
+
+def _devices(runs: Sequence[Run]) -> dict[str, int]:
+    """What they were made on, and how many on each."""
+    return dict(Counter(run.made_on for run in runs))
 
 
 def _by(runs: Sequence[Run]) -> dict[str, list[Outcome]]:

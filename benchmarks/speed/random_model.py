@@ -32,16 +32,18 @@ def write(family: str, folder: Path, smaller: dict[str, dict[str, Any]] | None =
 
     torch.set_default_dtype(torch.float16)
     try:
-        parts: dict[str, Any] = {
-            "vae": AutoencoderKL.from_config(config("vae")), "unet": UNet2DConditionModel.from_config(config("unet")),
-            "text_encoder": CLIPTextModel(CLIPTextConfig(**config("text_encoder"))), "tokenizer": made_from(merges),
-            "scheduler": DDIMScheduler.from_config(config("scheduler")),
-        }  # fmt: skip
-        if family == "sdxl":
-            parts["text_encoder_2"] = CLIPTextModelWithProjection(CLIPTextConfig(**config("text_encoder_2")))
-            parts["tokenizer_2"] = made_from(merges, "!")
+        with torch.device("cuda" if torch.cuda.is_available() else "cpu"):  # random numbers by the billion
+            networks: dict[str, Any] = {
+                "vae": AutoencoderKL.from_config(config("vae")), "unet": UNet2DConditionModel.from_config(config("unet")),
+                "text_encoder": CLIPTextModel(CLIPTextConfig(**config("text_encoder"))),
+            }  # fmt: skip
+            if family == "sdxl":
+                networks["text_encoder_2"] = CLIPTextModelWithProjection(CLIPTextConfig(**config("text_encoder_2")))
     finally:
         torch.set_default_dtype(usual)
+    parts = {**networks, "tokenizer": made_from(merges), "scheduler": DDIMScheduler.from_config(config("scheduler"))}
+    if family == "sdxl":
+        parts["tokenizer_2"] = made_from(merges, "!")
     _pipeline(family, parts).save_pretrained(folder)
     return folder
 

@@ -15,18 +15,25 @@ from dressform.backbones.assembled import Assembled
 from dressform.train.config import TrainConfig
 from dressform.train.data import Rows
 from dressform.train.loop import train
+from dressform.train.memory import Peak
 from dressform.train.objective import Objective
 from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.objectives.plain import plain
 
+_SMALL = 10**8
+"""Parameters of a denoiser that is compiled as a whole in a minute."""
+
 
 def against_one_after_another(base: Assembled, config: TrainConfig, counts: Sequence[int], turns: Turns) -> dict[str, Ratio]:
-    """Seconds of N outfits together over seconds of N runs of one, both with L_k on a frozen identity: under 1 is faster."""
+    """Seconds of N outfits together over seconds of N runs of one, both with L_k on a frozen identity: under 1 is faster.
+
+    On a GPU also the most memory that training together took, all in all.
+    """
     found = {}
     who = adapter(base, "identity", config, filled=True)
     objective = outfit_on_identity(1.0)
     for n in counts:
-        wardrobe = jobs(base, n, config)
+        wardrobe, peak = jobs(base, n, config), Peak(base.device)
         seconds = turns.seconds(
             {
                 "together": lambda wardrobe=wardrobe: train(base, wardrobe, objective, config, who),
@@ -34,6 +41,9 @@ def against_one_after_another(base: Assembled, config: TrainConfig, counts: Sequ
             },
         )
         found[f"together_over_one_by_one.{n}"] = ratio(seconds["together"], seconds["one by one"])
+        if base.device.type == "cuda":
+            gib = peak() / 2**30
+            found[f"together_peak_gib.{n}"] = Ratio(gib, 1, gib, gib)
     return found
 
 
@@ -67,6 +77,24 @@ def over_the_floor(base: Assembled, config: TrainConfig, count: int, turns: Turn
         "plain_step_over_floor": ratio(seconds["plain"], seconds["forward"], 2.0),
         "outfit_step_over_floor": ratio(seconds["outfit"], seconds["forward"], 3.0),
     }
+
+
+def against_compiled(base: Assembled, config: TrainConfig, count: int, turns: Turns) -> dict[str, Ratio]:
+    """Our wardrobe in one pass, eager, over PEFT with our caches and a denoiser that ``torch.compile`` compiled, one LoRA after another.
+
+    One LoRA's training is timed ``count`` times over, and the compiling before it is not. The whole denoiser is compiled where it is
+    small, its transformer blocks where not (diffusers' ``compile_repeated_blocks``), which is how such models are compiled in use.
+    """
+    unet, data = with_peft.with_new_layers(base, config), pictures(base, "peft")
+    small = sum(p.numel() for p in unet.parameters()) < _SMALL
+    unet.compile() if small else unet.compile_repeated_blocks()  # type: ignore[operator]
+    seconds = turns.seconds(
+        {
+            "ours": lambda: train(base, jobs(base, count, config), plain, config),
+            "compiled": lambda: [with_peft.train(base, unet, data, config) for _ in range(count)],
+        },
+    )
+    return {f"wardrobe_over_peft_compiled.{count}": ratio(seconds["ours"], seconds["compiled"])}
 
 
 def against_peft(base: Assembled, config: TrainConfig, count: int, turns: Turns) -> dict[str, Ratio]:

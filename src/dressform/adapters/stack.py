@@ -284,45 +284,36 @@ def _in_precision_of(x: Tensor, values: Tensor) -> Tensor:
 
 
 def _slides(layer: nn.Conv2d) -> bool:
-    """True where a convolution looks at every place in turn, and gives as many as it takes."""
-    as_many = layer.padding == tuple((k - 1) / 2 for k in layer.kernel_size)
-    return as_many and layer.padding_mode == "zeros" and layer.stride == layer.dilation == (1, 1)
+    """True where a convolution looks at every place in turn, or at every so many."""
+    return layer.padding == tuple((k - 1) / 2 for k in layer.kernel_size) and layer.padding_mode == "zeros" and layer.dilation == (1, 1)
 
 
 def _lowered(layer: nn.Conv2d, x: Tensor, a: Tensor) -> Tensor:
     """The convolution of each group's rows with its own A, the way that suits the device and the precision."""
-    if x.device.type != "cpu":
-        return lowered_at_once(layer, x, a)
-    return (lowered_by_taps if rounds(x) and _slides(layer) else lowered_one_by_one)(layer, x, a)
+    by_taps = _slides(layer) and (rounds(x) or x.device.type != "cpu")
+    return (lowered_by_taps if by_taps else lowered_one_by_one)(layer, x, a)
 
 
 def lowered_by_taps(layer: nn.Conv2d, x: Tensor, a: Tensor) -> Tensor:
     """The same as ``lowered_one_by_one`` for a layer that ``_slides``, summed in another order: each tap of the kernel is multiplied with
     every place, all groups in one batched product, and what the taps say of a place is added up in float32.
 
-    On a CPU in bfloat16, where every small convolution is a call of its own.
+    On a GPU, and on a CPU in bfloat16: every small convolution would be a call of its own.
     """
     groups, inner, (height, width) = len(a), a.shape[2], x.shape[2:]
     taps = a.flip(3, 4).permute(0, 2, 1, 3, 4).reshape(groups, inner, -1)
     said = torch.bmm(x.permute(0, 2, 3, 1).reshape(groups, -1, inner), taps).view(len(x), height * width, -1).transpose(1, 2)
-    return functional.fold(said.float(), (height, width), layer.kernel_size, padding=layer.padding).to(said.dtype)  # type: ignore[arg-type]
+    everywhere = functional.fold(said.float(), (height, width), layer.kernel_size, padding=layer.padding).to(said.dtype)  # type: ignore[arg-type]
+    return everywhere[:, :, :: layer.stride[0], :: layer.stride[1]]
 
 
 def lowered_one_by_one(layer: nn.Conv2d, x: Tensor, a: Tensor) -> Tensor:
     """x [groups x n, in, h, w] convolved with A [groups, rank, in, kh, kw], each group by itself: [groups x n, rank, h', w'].
 
-    On a CPU: a grouped convolution would sum in another order than a plain one, and gains nothing.
+    On a CPU in float32: a grouped convolution would sum in another order than a plain one, and gains nothing.
     """
     each = zip(x.chunk(len(a)), a, strict=True)
     return torch.cat([functional.conv2d(rows, down, None, layer.stride, layer.padding, layer.dilation) for rows, down in each])
-
-
-def lowered_at_once(layer: nn.Conv2d, x: Tensor, a: Tensor) -> Tensor:
-    """The same as one grouped convolution: on a GPU, where each call has to be launched."""
-    groups, rank = a.shape[:2]
-    side_by_side = x.unflatten(0, (groups, -1)).transpose(0, 1).flatten(1, 2)
-    low = functional.conv2d(side_by_side, a.flatten(0, 1), None, layer.stride, layer.padding, layer.dilation, groups)
-    return low.unflatten(1, (groups, rank)).transpose(0, 1).flatten(0, 1)
 
 
 def _raised(output: Tensor, low: Tensor, b: Tensor) -> Tensor:

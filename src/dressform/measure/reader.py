@@ -134,18 +134,18 @@ class Reader:
 
         Read at four places half a cell apart and averaged, which is finer than the 32 x 32 cells of one reading.
         """
-        x, total = _prepared(pictures), torch.zeros(len(pictures), len(LABELS), 128, 128)
+        x, total = self._prepared(pictures), torch.zeros(len(pictures), len(LABELS), 128, 128)
         for down, right in ((0, 0), (2, 0), (0, 2), (2, 2)):
             shares = self._both(_seen(x, Look(right, down)))[1].float().softmax(1)
-            total += _seen(functional.interpolate(shares, size=(128, 128), mode="bilinear"), Look(-right, -down)) / 4
+            total += _seen(functional.interpolate(shares, size=(128, 128), mode="bilinear"), Look(-right, -down)).cpu() / 4
         return total
 
     def _both(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        with torch.inference_mode(), precision.autocast(torch.device("cpu")):
+        with torch.inference_mode(), precision.autocast(x.device):
             return self.net(x.contiguous(memory_format=torch.channels_last))
 
     def _read(self, pictures: Tensor, looks: Sequence[Look]) -> list[Reading]:
-        x = _prepared(pictures)
+        x = self._prepared(pictures)
         both = [self._both(_seen(x, look)) for look in looks]
         sure = {name: torch.stack([logits[name].float().softmax(1) for logits, _ in both]).mean(0) for name in VOCABULARY}
         sure["height"] = both[0][0]["height"]
@@ -153,10 +153,10 @@ class Reader:
         cells = functional.one_hot(both[0][1].argmax(1).flatten(1), len(LABELS)).sum(1).tolist()
         return [Reading(_words({k: v[i] for k, v in picked.items()}), tuple(cells[i])) for i in range(len(x))]
 
-
-def _prepared(pictures: Tensor) -> Tensor:
-    x = pictures.float().div(127.5).sub(1)
-    return x if x.shape[-1] == 128 else functional.interpolate(x, size=(128, 128), mode="bilinear", antialias=True)
+    def _prepared(self, pictures: Tensor) -> Tensor:
+        """On the network's device, in -1..1, 128 pixels wide and high."""
+        x = pictures.to(self.net.map.weight.device).float().div(127.5).sub(1)
+        return x if x.shape[-1] == 128 else functional.interpolate(x, size=(128, 128), mode="bilinear", antialias=True)
 
 
 def _seen(x: Tensor, look: Look) -> Tensor:
@@ -202,12 +202,12 @@ def shipped_folder() -> Path:
     return Path(str(files("dressform.pretrained"))) / "reader"
 
 
-def load(folder: Path | None = None) -> Reader:
-    """The reader of the package, or one from a folder with reader.safetensors and reader.json. Raises BadInput."""
+def load(folder: Path | None = None, device: torch.device | str = "cpu") -> Reader:
+    """The reader of the package, or one from a folder with reader.safetensors and reader.json, on that device. Raises BadInput."""
     folder = folder or shipped_folder()
     weights, card = folder / "reader.safetensors", folder / "reader.json"
     if not weights.is_file():
         raise BadInput(f"no reader in {folder}: expected reader.safetensors")
     net = ReaderNet()
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
-    return Reader(net, json.loads(card.read_text())["accuracy"] if card.is_file() else {})
+    return Reader(net.to(device), json.loads(card.read_text())["accuracy"] if card.is_file() else {})

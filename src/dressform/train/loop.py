@@ -18,7 +18,7 @@ from dressform.train.events import OnStep, StepDone, silent
 from dressform.train.job import Job
 from dressform.train.learner import Learner
 from dressform.train.objective import Objective
-from dressform.train.passes import Passes, attached
+from dressform.train.passes import Frozen, Passes, attached
 from dressform.train.schedule import lr_at
 
 __all__ = ["Job", "Previews", "Saved", "lr_at", "train"]
@@ -27,7 +27,7 @@ HELD_OUT_ROWS = 8
 
 @dataclass(frozen=True)
 class Previews:
-    """Pictures while training: ``draw(stack, names, step)`` gets the live stack; its columns are these adapters, then the frozen one."""
+    """Pictures while training: ``draw(stack, names, step)`` gets the live stack; its columns are these adapters, then the frozen ones."""
 
     draw: Callable[[AdapterStack, Sequence[str], int], None]
     every_steps: int
@@ -48,14 +48,14 @@ def train(
     jobs: Sequence[Job],
     objective: Objective,
     config: TrainConfig,
-    frozen: Adapter | None = None,
+    frozen: Frozen = None,
     saved: Saved | None = None,
     on_step: OnStep = silent,
     previews: Previews | None = None,
 ) -> None:
     """Train the adapters of all jobs together, in place, each exactly as if alone; one that has ended leaves the batch.
 
-    ``frozen`` (the identity) is attached but never changes. Where ``saved`` holds a checkpoint of the same run,
+    ``frozen`` (the identity, or that of each job) is attached but never changes. Where ``saved`` holds a checkpoint of the same run,
     training goes on from it. An interrupt saves before it leaves. Only the denoiser stays in memory: a preview reads the rest again.
     """
     empty = backbone.encode_text([""])
@@ -64,12 +64,12 @@ def train(
     first = 0
     if saved and (state := saved.load()) is not None:
         first = checkpoint.restore(state, saved.mark, learners)
-    if frozen is not None:
-        frozen.to(empty.device).requires_grad_(False)
+    below = _below(jobs, frozen, empty.device)
     at = _Place(first)
     try:
         while live := at.ahead(learners):
-            with attached(backbone, [one.adapter for one in live], frozen, objective, config) as passes:
+            under = [one for one, learner in zip(below, learners, strict=True) if learner in live]
+            with attached(backbone, [one.adapter for one in live], under, objective, config) as passes:
                 while at.ahead(learners) == live:
                     losses = _step(passes, live, empty, at, config)
                     on_step(_told(at.step, learners, live, losses, config.rows))
@@ -113,6 +113,12 @@ def _learner(job: Job, config: TrainConfig, device: torch.device) -> Learner:
     job.adapter.to(device)
     learned, held_out = (job.data, None) if config.until == "steps" else apart(job.data, config.seed)
     return Learner(job, config, learned, held_out)
+
+
+def _below(jobs: Sequence[Job], frozen: Frozen, device: torch.device) -> list[Adapter | None]:
+    """What each job learns on top of, on the device, without gradient."""
+    below = list(frozen) if isinstance(frozen, Sequence) else [frozen] * len(jobs)
+    return [one if one is None else one.to(device).requires_grad_(False) for one in below]
 
 
 def _rows(one: Learner, empty: Tensor, step: int, config: TrainConfig) -> tuple[Rows, ...]:

@@ -18,16 +18,21 @@ from dressform.train.config import TrainConfig
 from dressform.train.data import Rows
 from dressform.train.objective import Objective
 
+Frozen = Adapter | Sequence[Adapter | None] | None
+"""What learning adapters learn on top of: one for all of them, one for each, or nothing."""
+
 
 @dataclass(frozen=True)
 class Passes:
     """What every pass needs. The stack holds one learning adapter for each part of the rows, in order, then the frozen ones.
 
-    ``min_snr`` is the gamma of Min-SNR weights, or None.
+    ``under`` [learning adapters, frozen ones] is 1 where one learns on top of the other. ``min_snr`` is the gamma of Min-SNR weights,
+    or None.
     """
 
     backbone: Backbone
     stack: AdapterStack
+    under: Tensor
     objective: Objective
     min_snr: float | None = None
 
@@ -46,7 +51,7 @@ class Passes:
         counts = [_count(part) for part in parts]
         total = torch.zeros(len(parts))
         for batch in _passes(parts, micro_rows):
-            losses = [per_row.sum() / counts[i] for (i, _), per_row in zip(batch, self._losses(batch, len(parts)), strict=True)]
+            losses = [per_row.sum() / counts[i] for (i, _), per_row in zip(batch, self._losses(batch), strict=True)]
             torch.stack([loss * scales[i] for (i, _), loss in zip(batch, losses, strict=True)]).sum().backward()
             for (i, _), loss in zip(batch, losses, strict=True):
                 total[i] += loss.detach().cpu()
@@ -57,21 +62,21 @@ class Passes:
         found: list[list[Tensor]] = [[] for _ in parts]
         with torch.no_grad():
             for batch in _passes(parts, micro_rows):
-                for (i, _), per_row in zip(batch, self._losses(batch, len(parts)), strict=True):
+                for (i, _), per_row in zip(batch, self._losses(batch), strict=True):
                     found[i].append(per_row)
         return [float(torch.cat(losses).mean()) for losses in found]
 
-    def _losses(self, batch: Sequence[Part], learning: int) -> Sequence[Tensor]:
-        """The loss of each row, for each part of the batch; ``learning`` adapters stand before the frozen ones."""
+    def _losses(self, batch: Sequence[Part]) -> Sequence[Tensor]:
+        """The loss of each row, for each part of the batch."""
         rows = Rows(*(torch.cat([getattr(part, f.name) for _, part in batch]) for f in fields(Rows)))
         noisy = self.backbone.add_noise(rows.latents, rows.noise, rows.t)
         counts = [len(part.t) for _, part in batch]
-        each = torch.eye(learning)[[i for i, _ in batch]].repeat_interleave(torch.tensor(counts), 0)
-        frozen_columns = len(self.stack.adapters) - learning
+        columns = [i for i, part in batch for _ in part.t]
+        each, under = torch.eye(len(self.under))[columns], self.under[columns]
 
         def predict(frozen: bool, own: bool, text: Tensor | None = None, at: Tensor | None = None) -> Tensor:
             said = self.backbone.framed(rows.text if text is None else text, rows.frames)
-            gates = torch.cat([each * own, torch.full((len(each), frozen_columns), float(frozen))], dim=1)
+            gates = torch.cat([each * own, under * frozen], dim=1)
             if at is None:
                 with self.stack.active(gates, math.gcd(*counts)):
                     return self.backbone.predict(noisy, rows.t, said)
@@ -86,14 +91,16 @@ class Passes:
 
 @contextmanager
 def attached(
-    backbone: Backbone, adapters: Sequence[Adapter], frozen: Adapter | None, objective: Objective, config: TrainConfig
+    backbone: Backbone, adapters: Sequence[Adapter], frozen: Frozen, objective: Objective, config: TrainConfig
 ) -> Iterator[Passes]:
-    """Passes with these adapters, and the frozen one, in the denoiser."""
-    layers = backbone.target_layers(config.targets)
-    stack = AdapterStack(layers, [*adapters, *([frozen] if frozen is not None else [])])
-    worn = [float(one is frozen) for one in stack.adapters]
-    with stack.attached(), _saving(backbone, config), stack.fused_where_exact(worn), rounded(backbone):
-        yield Passes(backbone, stack, objective, config.min_snr)
+    """Passes with these adapters, and the frozen ones that they learn on top of, in the denoiser."""
+    below = list(frozen) if isinstance(frozen, Sequence) else [frozen] * len(adapters)
+    others = [one for one in dict.fromkeys(below) if one is not None]
+    under = torch.tensor([[float(one is other) for other in others] for one in below]).view(len(below), len(others))
+    stack = AdapterStack(backbone.target_layers(config.targets), [*adapters, *others])
+    worn_by_all = [0.0] * len(adapters) + under.min(0).values.tolist()
+    with stack.attached(), _saving(backbone, config), stack.fused_where_exact(worn_by_all), rounded(backbone):
+        yield Passes(backbone, stack, under, objective, config.min_snr)
 
 
 @contextmanager

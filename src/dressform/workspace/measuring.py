@@ -92,7 +92,7 @@ def measure(
     extras = [name for name in workspace.trained("accessory") if any(p.has_mask for p in workspace.pictures(name))]
     every = [*names, *extras]
     grant = workspace.gate.need("measure", asset_of(None), *map(asset_of, every))
-    reader = reading.load()
+    reader = reading.load(device=workspace.backbone.device)
     truth = _truth(workspace, reader, names)
     plain = _trials(names, each, seed)
     dressed = plain[each:]
