@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from benchmarks.pictures.making_sheets import turnaround
+from benchmarks.pictures.making_sheets import sheet, turnaround
+from benchmarks.pictures.scoring import whole
 from dressform.errors import BadInput
 from dressform.layfigure import samples
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.pictures import components, sheets
 from dressform.pictures.intake import Decoded
 from dressform.pictures.sheets import Cutting
+from dressform.pictures.symmetry import mirrored_edge, symmetry
 from tests import paper_dolls
 
 AUTO = Cutting()
@@ -73,6 +75,33 @@ def test_figures_that_touch_are_parted() -> None:
     found = sheets.cut(pixels, AUTO)
     assert len(found.cuts) == 2
     assert abs(found.cuts[0].right - found.cuts[1].left) < 40
+
+
+@pytest.mark.parametrize("seed", [700289, 700306, 700500], ids=["a sleeve", "an arm and an ear", "a pony tail"])
+def test_what_lies_between_two_figures_goes_to_the_one_that_has_its_like_on_the_other_side(seed: int) -> None:
+    made = sheet(seed, 256)
+    assert made.touching and all(whole(made.pixels, made.owners, made.count))
+
+
+def test_a_front_is_the_same_left_and_right_and_a_side_is_not() -> None:
+    front = np.zeros((40, 60), bool)
+    front[5:35, 20:31] = front[10:14, 14:37] = True
+    side = front.copy()
+    side[20:24, 31:45] = True
+    assert (symmetry(front).columns, round(symmetry(front).share, 6)) == (50, 1) and symmetry(side).share < 0.9
+    edge = mirrored_edge(front, symmetry(front), right=False)
+    assert edge[12] == 36 and edge[30] == 30 and np.isnan(edge[0])
+
+
+def test_white_hair_on_white_paper_is_hers_where_its_outline_has_a_small_gap() -> None:
+    ring = np.zeros((30, 30), bool)
+    ring[5:25, 5:25] = True
+    ring[7:23, 7:23] = False
+    open_ = ring.copy()
+    ring[5:7, 10:12] = False
+    open_[5:7, 10:16] = False
+    assert components.enclosed(ring, 1)[15, 15] and not components.enclosed(open_, 1)[15, 15]
+    assert not components.enclosed(ring, 1)[:4].any()
 
 
 def test_one_figure_is_not_cut_whatever_her_arms_do() -> None:

@@ -89,6 +89,12 @@ def from_border(mask: np.ndarray) -> np.ndarray:
     return reached[labels]
 
 
+def enclosed(mask: np.ndarray, gap: int) -> np.ndarray:
+    """The mask and what it shuts in, but for gaps up to ``2 * gap`` wide: bool [h, w]."""
+    outside = from_border(np.pad(~grown(mask, gap), gap + 1, constant_values=True))[gap + 1 : -gap - 1, gap + 1 : -gap - 1]
+    return mask | ~grown(outside, 2 * gap)
+
+
 def grown(mask: np.ndarray, by: int) -> np.ndarray:
     """The mask and every pixel at most ``by`` rows and columns away from it."""
     return np.ascontiguousarray(_widened(_widened(mask, by).T, by).T)

@@ -8,8 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from dressform.pictures.components import Part, labelled, parts
+from dressform.pictures.components import Part, enclosed, grown, labelled, parts
 from dressform.pictures.heads import heads
+from dressform.pictures.symmetry import mirrored_edge, symmetry
 
 _RECTANGLE, _THINNEST = 0.93, 0.07
 _LEAST_HEIGHT, _ALIKE, _GROUND = 0.3, 0.7, 0.15
@@ -17,6 +18,8 @@ _NARROWEST, _VALLEY, _REACH, _LINE_SHARE, _HOLE = 0.07, 0.75, 0.14, 0.8, 0.2
 _SEAM, _SEAM_AT_HEAD, _HEAD_ROWS, _HEAD_ALIKE = 0.45, 0.13, 0.22, 0.4
 _TOP, _FOOT, _LEAST_AREA, _IN_ONE = 0.25, 0.14, 0.34, 0.85
 _NEAR, _TORN_SHARE, _STRAIGHT, _HEM, _SIDEWAYS = 0.03, 0.015, 0.05, 0.005, 0.04
+_OFF, _EVEN, _NEARLY, _MORE_EVEN = 0.05, 0.5, 20, 0.1
+_GAP_PX = 1
 OTHER = 255
 
 
@@ -33,9 +36,12 @@ def figure_map(mask: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> np.nd
     out = np.where(mask, np.uint8(OTHER), np.uint8(0))
     bodies = [body for p in tall for body in _parted(labels == p.number, unlike, lines)]
     bodies.sort(key=lambda body: float(np.nonzero(body)[1].mean()))
+    _part_evenly(bodies, unlike, lines)
     for number, body in enumerate(bodies[: OTHER - 1], 1):
         out[body] = number
     _take_in(out, labels, [p for p in found if p not in tall], len(bodies))
+    for number in range(1, len(bodies) + 1):
+        out[enclosed(out == number, _GAP_PX) & (out == 0)] = number  # white hair on white paper, where its outline has a gap
     return out
 
 
@@ -70,8 +76,7 @@ def _parted(body: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> list[np.
     if right - left < 2 * _NARROWEST * height:
         return [body]
     inside = (body & unlike)[top:bottom, left:right]
-    hole = (body & ~unlike)[top:bottom, left:right]
-    price = inside * (1 - _LINE_SHARE * lines[top:bottom, left:right]) + _HOLE * hole
+    price = _price(body, unlike, lines)[top:bottom, left:right]
     solid = body[top:bottom, left:right]
     for stretch in [*_valleys(inside), *_between_heads(inside, solid)]:
         seam = _seam(price, stretch)
@@ -83,6 +88,46 @@ def _parted(body: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> list[np.
             one_side[top:bottom, left:right] = here
             return [*_parted(body & one_side, unlike, lines), *_parted(body & ~one_side, unlike, lines)]
     return [body]
+
+
+def _price(body: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """What a seam pays at each place: little along a line, nothing outside."""
+    return (body & unlike) * (1 - _LINE_SHARE * lines) + _HOLE * (body & ~unlike)
+
+
+def _part_evenly(bodies: list[np.ndarray], unlike: np.ndarray, lines: np.ndarray) -> None:
+    """Neighbours that touch, parted anew, in place, where one of them becomes the same left and right by it.
+
+    An arm or a pony tail between two figures has a line on either side, and a seam may take either. A front or a back has its like
+    on the other side, so the seam is drawn again as if the one were such a figure, and as if the other were.
+    """
+    for i in range(len(bodies) - 1):
+        pair = bodies[i], bodies[i + 1]
+        if (grown(pair[0], 1) & pair[1]).any():
+            price = _price(pair[0] | pair[1], unlike, lines)
+            others = [half for right in (False, True) if (half := _evened(pair, right, price)) is not None]
+            bodies[i : i + 2] = max([pair, *others], key=lambda halves: _evenness(halves) + (halves is pair) * _MORE_EVEN)
+
+
+def _evened(pair: tuple[np.ndarray, np.ndarray], right: bool, price: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The two parted anew, if the left one (or the ``right`` one) were the same left and right."""
+    both, about = pair[0] | pair[1], [symmetry(one) for one in pair]
+    low, high = (side.columns // 2 for side in about)
+    _, top, _, bottom = _box(both)
+    edge, columns = mirrored_edge(pair[right], about[right], right), np.arange(both.shape[1])
+    off = np.minimum(1, np.abs(columns[None, :] - edge[:, None]) / (_OFF * (bottom - top)))
+    seam = _seam((price + both * _EVEN * np.nan_to_num(off))[top:bottom], _Stretch((low + high) // 2, low, high))
+    if seam is None:
+        return None
+    here = np.zeros_like(both)
+    here[top:bottom] = columns[None, :] <= seam[:, None]
+    halves = both & here, both & ~here
+    return halves if all(half.any() and _in_one(half[top:bottom]) for half in halves) else None
+
+
+def _evenness(figures: Sequence[np.ndarray]) -> float:
+    """One that is nearly the same left and right counts more than two that are so by half."""
+    return sum(symmetry(one).share ** _NEARLY for one in figures)
 
 
 @dataclass(frozen=True)
