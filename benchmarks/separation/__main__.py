@@ -1,9 +1,8 @@
 """Separation: ours against the recipes that people use, on the same characters, pictures, rank, steps and rows.
 
-    python -m benchmarks.separation --preset small|full [--out FOLDER] [--device cuda --jobs 12]
+    python -m benchmarks.separation --preset small|full [--out FOLDER] [--device cuda --jobs 8 --together 4]
 
 Every finished run (arm x character x seed) is a line of FOLDER/PRESET/outcomes.jsonl; run again, only the missing ones are made.
-Cases of one arm and one seed are trained in one pass.
 """
 
 from __future__ import annotations
@@ -24,12 +23,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/separation"))
     parser.add_argument("--device", help="cpu or cuda; the machine's best where none is named")
     parser.add_argument("--jobs", type=int, default=1, help="so many trainings side by side: one leaves most of a GPU idle")
+    parser.add_argument("--together", type=int, default=1, help="so many characters of an arm and a seed in one pass, for the same reason")
     args = parser.parse_args()
     out = args.out / args.preset
     out.mkdir(parents=True, exist_ok=True)
     lines, made_with, began = out / "outcomes.jsonl", worker.made_with(), time.monotonic()
     done = {run.key for run in report.read(lines, made_with)}
-    left = side_by_side(task for task in PRESETS[args.preset]() if task.key not in done)
+    left = side_by_side((task for task in PRESETS[args.preset]() if task.key not in done), args.together)
     with ProcessPoolExecutor(args.jobs, get_context("spawn"), worker.begin, (args.device, args.jobs)) as pool:
         for i, finished in enumerate(as_completed([pool.submit(worker.run, tasks) for tasks in left])):
             for run in finished.result():

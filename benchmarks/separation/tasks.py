@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from benchmarks.separation.arms import ABLATIONS, ARMS
 from benchmarks.separation.cases import Case
@@ -27,13 +28,18 @@ class Task:
         return f"{self.block}/{self.arm}/{self.case.who}/{self.case.outfits}/{self.case.pictures}/{self.case.seed}"
 
 
-def side_by_side(tasks: Iterable[Task]) -> list[list[Task]]:
+def side_by_side(tasks: Iterable[Task], at_most: int) -> list[tuple[Task, ...]]:
     """Those that can be trained in one pass: of one arm, one seed, and as many outfits and pictures."""
     found: dict[tuple, list[Task]] = {}
     for task in tasks:
-        alone = task.case.who if task.arm == WITH_PEFT else ""
-        found.setdefault((task.block, task.arm, alone, task.case.outfits, task.case.pictures, task.case.seed), []).append(task)
-    return list(found.values())
+        found.setdefault((task.block, task.arm, task.case.outfits, task.case.pictures, task.case.seed), []).append(task)
+    return [unit for some in found.values() for unit in _batched(some, at_most)]
+
+
+def _batched(tasks: Iterable[Task], at_most: int) -> Iterator[tuple[Task, ...]]:
+    left = iter(tasks)
+    while some := tuple(islice(left, at_most)):
+        yield some
 
 
 def small() -> Iterator[Task]:

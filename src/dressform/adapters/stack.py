@@ -290,7 +290,7 @@ def _slides(layer: nn.Conv2d) -> bool:
 
 def _lowered(layer: nn.Conv2d, x: Tensor, a: Tensor) -> Tensor:
     """The convolution of each group's rows with its own A, the way that suits the device and the precision."""
-    by_taps = _slides(layer) and (rounds(x) or x.device.type != "cpu")
+    by_taps = _slides(layer) and (x.device.type != "cpu" or (rounds(x) and layer.stride == (1, 1)))
     return (lowered_by_taps if by_taps else lowered_one_by_one)(layer, x, a)
 
 
@@ -298,7 +298,8 @@ def lowered_by_taps(layer: nn.Conv2d, x: Tensor, a: Tensor) -> Tensor:
     """The same as ``lowered_one_by_one`` for a layer that ``_slides``, summed in another order: each tap of the kernel is multiplied with
     every place, all groups in one batched product, and what the taps say of a place is added up in float32.
 
-    On a GPU, and on a CPU in bfloat16: every small convolution would be a call of its own.
+    On a GPU, and on a CPU in bfloat16: every small convolution would be a call of its own. Places that a stride leaves out are computed
+    and dropped, which only a GPU does not mind.
     """
     groups, inner, (height, width) = len(a), a.shape[2], x.shape[2:]
     taps = a.flip(3, 4).permute(0, 2, 1, 3, 4).reshape(groups, inner, -1)
