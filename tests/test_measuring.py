@@ -39,7 +39,7 @@ def test_examples_are_kept_signed_and_only_where_dressing_her_is_agreed(
 
     monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "keys"))
     running.make(tmp_path)
-    monkeypatch.setattr(reader, "load", _SeesTheDress)
+    monkeypatch.setattr(reader, "load", lambda device: _SeesTheDress())
     with workspace.opened(tmp_path / "aoi") as her:
         training.run(her, *training.recipes(2, 0, 1))
         if not may_dress:

@@ -107,7 +107,7 @@ def test_measuring_her_tries_on_what_she_has(tmp_path: Path, tiny_base: Path, mo
     samples.draw(tmp_path / "neutral", AOI, None, 2, seed=0, size=64)
     samples.draw(tmp_path / "dress", AOI, HELD_OUT_DESIGNS["dress-a"], 2, seed=1, size=64)
     samples.draw_accessory(tmp_path / "hat", AOI, Accessory("hat", "red"), None, 2, seed=2, size=64)
-    monkeypatch.setattr(reader, "load", _SeesTheDress)
+    monkeypatch.setattr(reader, "load", lambda device: _SeesTheDress())
     monkeypatch.setattr(training, "preview", lambda *_a: None)
     her = made(tmp_path / "aoi", tiny_base, tmp_path, ("neutral", "dress", "hat"))
     training.run(her, *training.recipes(2, 0, 1))

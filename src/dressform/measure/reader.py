@@ -116,8 +116,8 @@ class Reading:
 class Reader:
     """The embedded reader, frozen. ``card`` is its own accuracy: kind of picture -> attribute -> share right."""
 
-    def __init__(self, net: ReaderNet, card: dict[str, dict[str, float]]) -> None:
-        self.net, self.card = net.eval().requires_grad_(False), card
+    def __init__(self, net: ReaderNet, card: dict[str, dict[str, float]], device: torch.device | str = "cpu") -> None:
+        self.net, self.card, self._device = net.eval().requires_grad_(False).to(device), card, device
 
     def read(self, pictures: Tensor, looks: Sequence[Look] = STEADY) -> list[Reading]:
         """Read uint8 pictures [n, 3, h, w]; other sizes than 128 are resampled first.
@@ -155,7 +155,7 @@ class Reader:
 
     def _prepared(self, pictures: Tensor) -> Tensor:
         """On the network's device, in -1..1, 128 pixels wide and high."""
-        x = pictures.to(self.net.map.weight.device).float().div(127.5).sub(1)
+        x = pictures.to(self._device).float().div(127.5).sub(1)
         return x if x.shape[-1] == 128 else functional.interpolate(x, size=(128, 128), mode="bilinear", antialias=True)
 
 
@@ -210,4 +210,4 @@ def load(folder: Path | None = None, device: torch.device | str = "cpu") -> Read
         raise BadInput(f"no reader in {folder}: expected reader.safetensors")
     net = ReaderNet()
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
-    return Reader(net.to(device), json.loads(card.read_text())["accuracy"] if card.is_file() else {})
+    return Reader(net, json.loads(card.read_text())["accuracy"] if card.is_file() else {}, device)
