@@ -14,9 +14,10 @@ from benchmarks.separation.arms import Recipe
 from benchmarks.separation.cases import Case, material
 from benchmarks.separation.probing import Outcome, probe
 from benchmarks.separation.table import figures, markdown, matrix, matrix_markdown
-from benchmarks.separation.tasks import EVERY, PRESETS, side_by_side
+from benchmarks.separation.tasks import EVERY, IN_WORDS, PRESETS, side_by_side
 from dressform import backbones
 from dressform.backbones import precision
+from dressform.layfigure.captions import NEUTRAL
 from dressform.measure.reader import Reader, ReaderNet
 from dressform.train.config import TrainConfig
 from tests import tiny
@@ -34,7 +35,7 @@ def test_an_arm_trains_and_answers(base, name: str) -> None:
     config = TrainConfig(steps=1, rows=2, rank=2, alpha=2.0)
     learned, other = EVERY[name](base, [material(CASE), material(replace(CASE, who="carmen"))], Recipe(config, config))
     assert len(learned.adapters) == len(other.adapters)
-    assert any(up.abs().sum() > 0 for up in learned.adapters[0].up)
+    assert name == IN_WORDS or any(up.abs().sum() > 0 for up in learned.adapters[0].up)
     outcomes = probe(base, Reader(ReaderNet(), {}), CASE, learned, each=2)
     assert [o.group for o in outcomes] == ["neutral"] * 2 + ["outfit"] * 4 + ["base garment"] * 2
     assert {o.asked for o in outcomes if o.group == "outfit"} == set(CASE.wardrobe)
@@ -52,9 +53,14 @@ def test_cases_side_by_side_are_the_cases_alone(base, name: str, monkeypatch: py
             torch.testing.assert_close(a.values, b.values, rtol=1e-4, atol=1e-4)
 
 
+def test_the_base_model_is_told_what_she_is_and_wears(base) -> None:
+    (told,) = EVERY[IN_WORDS](base, [material(CASE)], Recipe(TrainConfig(), TrainConfig()))
+    assert told.words("swimsuit")[0] == "green skin" and "swimsuit" in told.words("swimsuit")[-1] and told.words(None)[-1] == NEUTRAL
+
+
 def test_what_stands_side_by_side_has_one_arm_and_one_shape() -> None:
     units = side_by_side(PRESETS["full"](), at_most=4)
-    assert sum(map(len, units)) == 142 and len(side_by_side(PRESETS["full"](), 1)) == 142 and max(map(len, units)) == 4
+    assert sum(map(len, units)) == len(side_by_side(PRESETS["full"](), 1)) == 154 and max(map(len, units)) == 4
     assert all(len({(t.arm, t.case.seed, t.case.outfits, t.case.pictures) for t in unit}) == 1 for unit in units)
 
 

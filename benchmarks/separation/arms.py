@@ -11,7 +11,7 @@ from benchmarks.separation import objectives as theirs
 from benchmarks.separation.cases import Material
 from dressform.adapters.stack import Adapter
 from dressform.backbones.protocol import Backbone
-from dressform.layfigure.captions import NEUTRAL
+from dressform.layfigure.captions import NEUTRAL, garment_tag
 from dressform.records import AdapterInfo
 from dressform.train.config import TrainConfig
 from dressform.train.data import TrainingSet
@@ -132,6 +132,15 @@ def dressed_only(objective: Callable[[TrainConfig], Objective], described: bool 
         return _learned_on(base, cases, recipe, who, jobs, outfit_on_identity(recipe.outfit.preserve))
 
     return arm
+
+
+def in_words(_base: Backbone, cases: Sequence[Material], _recipe: Recipe) -> list[Learned]:
+    """Nothing learned: the base model is told in words what she is and wears. What it cannot draw so, no adapter's figure should expect."""
+
+    def words(given: Material) -> Words:
+        return lambda asked: (*given.body, garment_tag(given.case.wardrobe[asked] if asked else None))
+
+    return [Learned([], lambda _asked: (), words(given)) for given in cases]
 
 
 ARMS: dict[str, Arm] = {

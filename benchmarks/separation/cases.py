@@ -93,8 +93,13 @@ class Material:
         return f"{self.case.who}_{outfit}"
 
     @property
+    def body(self) -> list[str]:
+        """What she is, in the base model's words."""
+        return identity_tags(HELD_OUT_IDENTITIES[self.case.who])
+
+    @property
     def anchor_words(self) -> str:
-        return ", ".join([*identity_tags(HELD_OUT_IDENTITIES[self.case.who]), NEUTRAL])
+        return ", ".join([*self.body, NEUTRAL])
 
 
 def material(case: Case) -> Material:

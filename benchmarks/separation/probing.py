@@ -54,7 +54,8 @@ def probe(base: Backbone, reader: Reader, case: Case, learned: Learned, each: in
     asked += [_Ask("outfit", name, None, random_scene(rng)) for name in case.wardrobe for _ in range(each)]
     asked += [_Ask("base garment", None, case.base_garments[i % len(case.base_garments)], random_scene(rng)) for i in range(each)]
     rows = [_row(a, learned, seed_of(case.seed + EVALUATION, "probe", i) % 2**31) for i, a in enumerate(asked)]
-    with AdapterStack(base.target_layers(learned.adapters[0].info.targets), learned.adapters).attached() as stack:
+    layers = base.target_layers(learned.adapters[0].info.targets) if learned.adapters else {}
+    with AdapterStack(layers, learned.adapters).attached() as stack:
         drawn = draw(base, stack, rows, SampleConfig(batch=64))
     truth = replace(case.truth, noise=noise_floor(base, reader, case.truth.identity))
     return [_judged(truth, a, r) for a, r in zip(asked, reader.read(drawn), strict=True)]
