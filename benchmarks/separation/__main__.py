@@ -3,6 +3,7 @@
     python -m benchmarks.separation --preset small|full [--out FOLDER] [--device cuda --jobs 8 --together 4]
 
 Every finished run (arm x character x seed) is a line of FOLDER/PRESET/outcomes.jsonl; run again, only the missing ones are made.
+The report beside it is of those that are finished.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def main() -> None:
                 short = table.figures(run.outcomes)
                 told = ", ".join(f"{name} {short[name].value:.1%}" for name in ("burn_in", "outfit_fidelity", "identity_fidelity"))
                 print(f"{i + 1}/{len(left)} {run.key}: {told}, {run.seconds:.0f} s, {time.monotonic() - began:.0f} s so far", flush=True)
+            report.write(report.read(lines, made_with), out)
     print(report.write(report.read(lines, made_with), out))
 
 
