@@ -55,12 +55,12 @@ Arm = Callable[[Backbone, Sequence[Material], Recipe], list[Learned]]
 """Takes several cases of as many outfits each, and trains them side by side, each as if alone."""
 
 
-def plain_material(base: Backbone, given: Material) -> tuple[TrainingSet, Words]:
+def plain_material(base: Backbone, given: Material) -> TrainingSet:
     """All pictures as one set, with trigger words."""
-    words = _words(given)
+    words = words_of(given)
     sets = [given.neutral.encoded(base, given.neutral.called(*words(None)))]
     sets += [shots.encoded(base, shots.called(*words(name))) for name, shots in given.outfits.items()]
-    return _together(sets), words
+    return _together(sets)
 
 
 def plain_recipe(given: Material, recipe: Recipe) -> TrainConfig:
@@ -71,9 +71,9 @@ def plain_recipe(given: Material, recipe: Recipe) -> TrainConfig:
 def one_plain(base: Backbone, cases: Sequence[Material], recipe: Recipe) -> list[Learned]:
     """One plain LoRA with trigger words on all pictures."""
     config = plain_recipe(cases[0], recipe)
-    jobs = [Job(_new(base, "plain", config), plain_material(base, given)[0]) for given in cases]
+    jobs = [Job(_new(base, "plain", config), plain_material(base, given)) for given in cases]
     train(base, jobs, plain, config)
-    return [Learned([job.adapter], lambda _asked: (1.0,), _words(given)) for job, given in zip(jobs, cases, strict=True)]
+    return [Learned([job.adapter], lambda _asked: (1.0,), words_of(given)) for job, given in zip(jobs, cases, strict=True)]
 
 
 def one_outfit_plain(base: Backbone, cases: Sequence[Material], recipe: Recipe) -> list[Learned]:
@@ -84,7 +84,7 @@ def one_outfit_plain(base: Backbone, cases: Sequence[Material], recipe: Recipe) 
         data = shots.encoded(base, shots.called(given.trigger, given.word(name)))
         jobs.append(Job(_new(base, "plain", recipe.identity), data))
     train(base, jobs, plain, recipe.identity)
-    return [Learned([job.adapter], lambda _asked: (1.0,), _words(given)) for job, given in zip(jobs, cases, strict=True)]
+    return [Learned([job.adapter], lambda _asked: (1.0,), words_of(given)) for job, given in zip(jobs, cases, strict=True)]
 
 
 def apart_and_summed(base: Backbone, cases: Sequence[Material], recipe: Recipe) -> list[Learned]:
@@ -213,12 +213,12 @@ def _composed(cases: Sequence[Material], who: Sequence[Adapter], jobs: Sequence[
         return lambda asked: (1.0, *(float(name == asked) for name in names))
 
     return [
-        Learned([one, *(job.adapter for job in own)], gates(list(given.outfits)), _words(given))
+        Learned([one, *(job.adapter for job in own)], gates(list(given.outfits)), words_of(given))
         for given, one, own in zip(cases, who, jobs, strict=True)
     ]
 
 
-def _words(given: Material) -> Words:
+def words_of(given: Material) -> Words:
     """What is said of her: her word, and an outfit's word or "neutral layer". The same for every arm, to learn and to ask."""
     return lambda asked: (given.trigger, NEUTRAL) if asked is None else (given.trigger, given.word(asked))
 

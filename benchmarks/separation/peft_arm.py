@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from benchmarks import with_peft
-from benchmarks.separation.arms import Learned, Recipe, plain_material, plain_recipe
+from benchmarks.separation.arms import Learned, Recipe, plain_material, plain_recipe, words_of
 from benchmarks.separation.cases import Material
 from dressform.adapters.stack import Adapter
 from dressform.backbones.assembled import Assembled
@@ -18,9 +18,8 @@ def one_plain_with_peft(base: Assembled, cases: Sequence[Material], recipe: Reci
     """The arm "one plain LoRA", trained by other people's software, one case after another."""
     found, config = [], plain_recipe(cases[0], recipe)
     for given in cases:
-        data, words = plain_material(base, given)
-        unet = with_peft.trained(base, data, config)
-        found.append(Learned([_taken_over(base, unet, config)], lambda _asked: (1.0,), words))
+        unet = with_peft.trained(base, plain_material(base, given), config)
+        found.append(Learned([_taken_over(base, unet, config)], lambda _asked: (1.0,), words_of(given)))
     return found
 
 

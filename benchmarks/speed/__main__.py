@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=10, help="training steps of each timed run")
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 4, 8, 16])
-    parser.add_argument("--outfits", type=int, default=4, help="outfits of every part but the first")
+    parser.add_argument("--outfits", type=int, default=8, help="outfits of every part but the first")
     parser.add_argument("--rows", type=int, default=3, help="pictures of each outfit in a step")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=[p for p in PARTS if p not in ("compiled", "curves")])

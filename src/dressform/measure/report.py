@@ -82,7 +82,8 @@ def page(
     parts = [
         _figures(figures),
         "<h2>Asked, and appeared</h2>",
-        '<p class="faint">Each row is what was asked for, each column what showed. Green is as asked; red is burn-in.</p>',
+        '<p class="faint">Each row is what was asked for, each column what showed. Green is as asked, red is not. '
+        "A garment of the right kind in another colour or pattern is “another”; that alone is no burn-in.</p>",
         _heat(matrix),
         "<h2>What to do</h2>",
         "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in todo) + "</ul>"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from dressform.adapters.stack import Adapter, AdapterStack
+from dressform.adapters.stack import AdapterStack
 from dressform.backbones.protocol import Backbone
 from dressform.train import checkpoint
 from dressform.train.checkpoint import Mark
@@ -18,7 +18,7 @@ from dressform.train.events import OnStep, StepDone, silent
 from dressform.train.job import Job
 from dressform.train.learner import Learner
 from dressform.train.objective import Objective
-from dressform.train.passes import Frozen, Passes, attached
+from dressform.train.passes import Frozen, Passes, attached, under_each
 from dressform.train.schedule import lr_at
 
 __all__ = ["Job", "Previews", "Saved", "lr_at", "train"]
@@ -64,7 +64,7 @@ def train(
     first = 0
     if saved and (state := saved.load()) is not None:
         first = checkpoint.restore(state, saved.mark, learners)
-    below = _below(jobs, frozen, empty.device)
+    below = [one and one.to(empty.device).requires_grad_(False) for one in under_each(frozen, len(jobs))]
     at = _Place(first)
     try:
         while live := at.ahead(learners):
@@ -113,12 +113,6 @@ def _learner(job: Job, config: TrainConfig, device: torch.device) -> Learner:
     job.adapter.to(device)
     learned, held_out = (job.data, None) if config.until == "steps" else apart(job.data, config.seed)
     return Learner(job, config, learned, held_out)
-
-
-def _below(jobs: Sequence[Job], frozen: Frozen, device: torch.device) -> list[Adapter | None]:
-    """What each job learns on top of, on the device, without gradient."""
-    below = list(frozen) if isinstance(frozen, Sequence) else [frozen] * len(jobs)
-    return [one if one is None else one.to(device).requires_grad_(False) for one in below]
 
 
 def _rows(one: Learner, empty: Tensor, step: int, config: TrainConfig) -> tuple[Rows, ...]:

@@ -89,12 +89,17 @@ class Passes:
         return per_row.split(counts)
 
 
+def under_each(frozen: Frozen, adapters: int) -> list[Adapter | None]:
+    """What each of so many learns on top of."""
+    return list(frozen) if isinstance(frozen, Sequence) else [frozen] * adapters
+
+
 @contextmanager
 def attached(
     backbone: Backbone, adapters: Sequence[Adapter], frozen: Frozen, objective: Objective, config: TrainConfig
 ) -> Iterator[Passes]:
     """Passes with these adapters, and the frozen ones that they learn on top of, in the denoiser."""
-    below = list(frozen) if isinstance(frozen, Sequence) else [frozen] * len(adapters)
+    below = under_each(frozen, len(adapters))
     others = [one for one in dict.fromkeys(below) if one is not None]
     under = torch.tensor([[float(one is other) for other in others] for one in below]).view(len(below), len(others))
     stack = AdapterStack(backbone.target_layers(config.targets), [*adapters, *others])
