@@ -38,6 +38,11 @@ def sources(store: MemoryStore, count: int = 3) -> list[Source]:
     return [Source(f"p{i}", f"pictures/p{i}.png", masks[i], f"aoi, view {i % 2}", f"a doll, view {i % 2}") for i in range(count)]
 
 
+def in_coats(given: list[Source]) -> list[Source]:
+    """The same pictures, called by a coat too."""
+    return [replace(s, named=(f"{s.caption}, coat", f"{s.anchor}, coat")) for s in given]
+
+
 @pytest.fixture
 def calls(tiny_backbone, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the base model was asked to encode."""
@@ -58,6 +63,21 @@ def test_the_cache_gives_what_encoding_gives(tiny_backbone) -> None:
     for i in range(len(given)):
         ours, theirs = found.at(i), wanted.at(i)
         assert all(torch.equal(getattr(ours, f), getattr(theirs, f)) for f in ("latents", "text", "mask", "anchor"))
+
+
+def test_a_picture_that_is_called_by_a_garment_too_is_another_source(tiny_backbone, calls: list[str]) -> None:
+    store = MemoryStore()
+    given = sources(store)
+    bare, cache = Cache(store, tiny_backbone).examples(given), Cache(store, tiny_backbone)
+    calls.clear()
+    found = cache.examples(in_coats(given))
+    assert sorted(calls) == ["a doll, view 0, coat", "a doll, view 1, coat", "aoi, view 0, coat", "aoi, view 1, coat"]
+    assert found.digest != bare.digest and bare.at(0).named is None
+    calls.clear()
+    cache.drop_unused()
+    read, one = Cache(store, tiny_backbone).examples(in_coats(given)).at(1), tiny_backbone.encode_text
+    assert not calls and read.named is not None
+    assert torch.equal(read.named.text, one(["aoi, view 1, coat"])[0]) and torch.equal(read.named.anchor, one(["a doll, view 1, coat"])[0])
 
 
 def test_nothing_is_encoded_twice(tiny_backbone, calls: list[str]) -> None:

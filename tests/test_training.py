@@ -11,7 +11,7 @@ from dressform.errors import BadInput, NotReady
 from dressform.records import AdapterInfo
 from dressform.train import checkpoint
 from dressform.train.config import TrainConfig
-from dressform.train.data import TrainingSet, apart, encode, garment_cells, held_out_rows, rows_at, time_of
+from dressform.train.data import Named, TrainingSet, apart, encode, garment_cells, held_out_rows, rows_at, time_of
 from dressform.train.events import StepDone
 from dressform.train.learner import Learner
 from dressform.train.loop import Job, Previews, Saved, train
@@ -37,6 +37,13 @@ def pictures(backbone, seed: int, count: int = 3) -> TrainingSet:
     masks = torch.zeros(count, 32, 32, dtype=torch.bool)
     masks[:, 8:16, 8:16] = True
     return encode(backbone, tuple(f"{seed}-{i}" for i in range(count)), stack, [f"word{seed}, front view"] * count, masks)
+
+
+def named(backbone) -> TrainingSet:
+    """Pictures that are also called by a garment that they do not show."""
+    captions = [f"word1, green coat, {i}" for i in range(3)], [f"a doll, green coat, {i}" for i in range(3)]
+    given = pictures(backbone, 1)
+    return replace(given, named=Named(*(torch.cat([backbone.encode_text([said]) for said in some]) for some in captions)))
 
 
 def adapter(backbone, name: str, seed: int, targets: str = CONFIG.targets) -> Adapter:
@@ -69,10 +76,19 @@ def test_the_identity_learns_outside_the_mask_and_holds_to_the_anchor_inside() -
     mask = torch.zeros(1, 1, 2, 2)
     mask[..., 0, 0] = 1
     zeros, ones = torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)
-    assert identity_loss(zeros, zeros, ones * mask, mask, 1.0).item() == 0.0, "garment pixels taught the identity"
-    assert identity_loss(zeros, zeros, ones * (1 - mask), mask, 1.0).item() == 1.0
-    assert identity_loss(zeros, ones * mask, zeros, mask, 0.5).item() == 0.5
-    assert identity_loss(zeros, ones * (1 - mask), zeros, mask, 0.5).item() == 0.0
+    assert identity_loss(zeros, zeros, zeros, ones * mask, mask, 1.0).item() == 0.0, "garment pixels taught the identity"
+    assert identity_loss(zeros, zeros, zeros, ones * (1 - mask), mask, 1.0).item() == 1.0
+    assert identity_loss(zeros, ones * mask, zeros, zeros, mask, 0.5).item() == 0.5
+    assert identity_loss(zeros, ones * (1 - mask), zeros, zeros, mask, 0.5).item() == 0.0
+
+
+def test_what_the_words_for_a_garment_change_is_learned_beside_who_she_is() -> None:
+    """Inside the mask on top of the anchor, outside it on top of what the picture shows: 3 = 1 + 2 in both."""
+    mask = torch.zeros(1, 1, 2, 2)
+    mask[..., 0, 0] = 1
+    ones = torch.ones(1, 1, 2, 2)
+    assert identity_loss(3 * ones, ones * mask, 2 * ones, ones * (1 - mask), mask, 1.0).item() == 0.0
+    assert identity_loss(ones, ones, 2 * ones, ones, mask, 0.5).item() == 4 + 0.5 * 4
 
 
 def test_the_identity_asks_the_base_model_in_other_words_where_she_is_dressed(in_float32) -> None:
@@ -89,6 +105,41 @@ def test_the_identity_asks_the_base_model_in_other_words_where_she_is_dressed(in
 
         anchored_identity(1.0)(predict, given, torch.zeros(2, 4, 8, 8))
         assert asked == [*([(rows.anchor, held)] if held else []), (None, None)]
+
+
+def test_a_named_garment_is_asked_of_the_base_model_with_and_without_it(in_float32) -> None:
+    data = named(in_float32)
+    data.masks[:] = 0
+    (rows,) = rows_at(data, data.text[:1], 0, 0, 2, 0.0)
+    given = replace(rows, named=torch.stack([rows.anchor[0], data.named.anchor[0]]))
+    asked: list[tuple[torch.Tensor | None, list[int] | None]] = []
+
+    def predict(frozen: bool, own: bool, text=None, at=None) -> torch.Tensor:
+        asked.append((text, None if at is None else at.tolist()))
+        said = {id(given.named): 5.0, id(given.anchor): 3.0}.get(id(text), 0.0)
+        return torch.full((2 if at is None else len(at), 4, 8, 8), said)
+
+    losses = anchored_identity(1.0)(predict, given, torch.ones(2, 4, 8, 8))
+    assert asked == [(given.anchor, [1]), (given.named, [1]), (None, None)]
+    assert losses.tolist() == [1.0, 9.0], "the target, 1; and 1 with what the garment changes, 5 - 3"
+
+
+def test_some_rows_name_a_garment_and_nothing_else_about_them_changes(in_float32) -> None:
+    data, empty = named(in_float32), in_float32.encode_text([""])
+    rows = {share: rows_at(data, empty, 0, 0, 3, 0.0, 0.0, share)[0] for share in (0.0, 0.5, 0.99)}
+    at = [int((data.latents == one).flatten(1).all(1).nonzero()) for one in rows[0.0].latents]
+    assert torch.equal(rows[0.0].text, data.text[at]) and torch.equal(rows[0.0].named, rows[0.0].anchor)
+    assert torch.equal(rows[0.99].text, data.named.text[at]) and torch.equal(rows[0.99].named, data.named.anchor[at])
+    many = [rows_at(data, empty, 0, step, 3, 0.5, 0.0, 0.5)[0] for step in range(60)]
+    naming = torch.cat([(r.named != r.anchor).flatten(1).any(1) for r in many])
+    said = torch.cat([r.said.flatten() for r in many])
+    assert not (naming & (said == 0)).any(), "a caption that was left out names nothing"
+    assert 0.3 < naming[said == 1].float().mean() < 0.7
+    for field in ("latents", "noise", "t", "masks", "anchor", "said"):
+        assert torch.equal(getattr(rows[0.99], field), getattr(rows[0.0], field)), field
+    (looked_at,) = held_out_rows(data, 0, 3, 0.0)
+    assert torch.equal(looked_at.text, data.text) and torch.equal(looked_at.named, looked_at.anchor)
+    assert data.digest != replace(data, named=None).digest
 
 
 def test_where_nothing_is_said_an_adapter_learns_to_change_nothing(in_float32) -> None:

@@ -11,17 +11,19 @@ import torch
 from safetensors.torch import load
 
 from dressform.consent import lineage
+from dressform.dress.garments import covering
 from dressform.errors import BadInput, NotReady, StoreError
 from dressform.layfigure import samples
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.records import Picture
 from dressform.store import MemoryStore
+from dressform.train.cache import Cache, Source
 from dressform.train.events import StepDone
 from dressform.train.plan import Group, Plan
 from dressform.vault import owner
 from dressform.workspace import consenting, planning, training, workspace
 from dressform.workspace.checkpoints import Checkpoints
-from dressform.workspace.datasets import identity_pictures
+from dressform.workspace.datasets import identity_pictures, material
 from dressform.workspace.workspace import Workspace
 
 OUTFITS = ("dress", "coat", "kimono", "apron")
@@ -136,6 +138,30 @@ def test_her_identity_comes_from_outfits_that_agree_to_it_and_has_words_for_what
     consenting.grant(narrow, ("train:outfit",), (), None, "en")
     consenting.grant(narrow, ("train:identity",), ("neutral", "dress"), None, "en")
     assert learned_from(narrow) == {None, "dress"}
+
+
+@pytest.mark.recipe
+def test_each_picture_of_her_is_also_called_by_a_garment_where_there_are_words_for_her(made, monkeypatch) -> None:
+    seen: list[Source] = []
+    examples = Cache.examples
+    monkeypatch.setattr(Cache, "examples", lambda self, some, *a: seen.extend(some) or examples(self, some, *a))
+
+    def of_her(her: Workspace) -> list[Source]:
+        seen.clear()
+        pictures = [replace(p, caption="red kimono, neutral layer, front view") for p in her.pictures(every=True)]
+        material(her, pictures, pictures if her.character.description else [p for p in pictures if p.outfit is None])
+        return seen[: 2 + (2 * len(OUTFITS) if her.character.description else 0)]
+
+    described = of_her(made("described", description="blue skin, white twintails"))
+    assert len(described) == 10
+    for one in described:
+        assert one.caption == "aoi, red kimono, neutral layer, front view"
+        assert one.anchor == "blue skin, white twintails, neutral layer, red kimono, front view"
+        assert one.named is not None
+        own, asked = (said.split(", ") for said in one.named)
+        assert own[0] == "aoi" and own[1:] == asked[2:] == [covering(own[1]), "front view"], "one garment, the named one"
+    assert len({one.named for one in described}) > 5 and described == of_her(made("again", description="blue skin, white twintails"))
+    assert all(one.named is None for one in of_her(made("silent")))
 
 
 @pytest.mark.recipe

@@ -1,6 +1,6 @@
 """Separation: ours against the recipes that people use, on the same characters, pictures, rank, steps and rows.
 
-    python -m benchmarks.separation --preset small|full [--out FOLDER] [--device cuda --jobs 8 --together 4]
+    python -m benchmarks.separation --preset small|full [--arms "ours, neutral" ...] [--out FOLDER] [--device cuda --jobs 8 --together 4]
 
 Every finished run (arm x character x seed) is a line of FOLDER/PRESET/outcomes.jsonl; run again, only the missing ones are made.
 The report beside it is of those that are finished.
@@ -15,12 +15,13 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.separation import report, table, worker
-from benchmarks.separation.tasks import PRESETS, side_by_side
+from benchmarks.separation.tasks import EVERY, PRESETS, side_by_side
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=PRESETS, default="small")
+    parser.add_argument("--arms", nargs="+", choices=EVERY, default=list(EVERY), metavar="ARM", help="these alone; others stay to be made")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/separation"))
     parser.add_argument("--device", help="cpu or cuda; the machine's best where none is named")
     parser.add_argument("--jobs", type=int, default=1, help="so many trainings side by side: one leaves most of a GPU idle")
@@ -30,7 +31,8 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     lines, made_with, began = out / "outcomes.jsonl", worker.made_with(), time.monotonic()
     done = {run.key for run in report.read(lines, made_with)}
-    left = side_by_side((task for task in PRESETS[args.preset]() if task.key not in done), args.together)
+    missing = (task for task in PRESETS[args.preset]() if task.key not in done and task.arm in args.arms)
+    left = side_by_side(missing, args.together)
     with ProcessPoolExecutor(args.jobs, get_context("spawn"), worker.begin, (args.device, args.jobs)) as pool:
         for i, finished in enumerate(as_completed([pool.submit(worker.run, tasks) for tasks in left])):
             for run in finished.result():

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from benchmarks.separation import objectives as theirs
-from benchmarks.separation.cases import Material
+from benchmarks.separation.cases import Material, Shots
 from dressform.adapters.stack import Adapter
 from dressform.backbones.protocol import Backbone
 from dressform.layfigure.captions import NEUTRAL, garment_tag
+from dressform.layfigure.world import random_garment
 from dressform.records import AdapterInfo
 from dressform.train.config import TrainConfig
-from dressform.train.data import TrainingSet
+from dressform.train.data import Named, TrainingSet
 from dressform.train.draws import seed_of
 from dressform.train.loop import Job, train
 from dressform.train.objective import Objective
@@ -110,11 +112,14 @@ def on_identity(
     masked: bool = True,
     identity: Callable[[TrainConfig], Objective] = lambda c: anchored_identity(c.anchor),
     dressed_too: bool = True,
+    named: bool = True,
 ) -> Arm:
     """Identity from all pictures of her (or the neutral ones alone), frozen; every outfit on top of it with the objective."""
 
     def arm(base: Backbone, cases: Sequence[Material], recipe: Recipe) -> list[Learned]:
-        sets = [[_neutral(base, given), *(_dressed(base, given, given.anchor_words) if dressed_too else ())] for given in cases]
+        sets = [
+            [_neutral(base, given, named), *(_dressed(base, given, given.anchor_words, named) if dressed_too else ())] for given in cases
+        ]
         who = _identities(base, cases, recipe, sets, identity(recipe.identity))
         jobs = [_outfit_jobs(base, given, recipe, masked=masked) for given in cases]
         return _learned_on(base, cases, recipe, who, jobs, objective(recipe.outfit))
@@ -122,11 +127,11 @@ def on_identity(
     return arm
 
 
-def dressed_only(objective: Callable[[TrainConfig], Objective], described: bool = True) -> Arm:
+def dressed_only(objective: Callable[[TrainConfig], Objective], described: bool = True, named: bool = True) -> Arm:
     """Identity from the outfits' pictures alone with the objective, frozen; then every outfit on top of it as ever."""
 
     def arm(base: Backbone, cases: Sequence[Material], recipe: Recipe) -> list[Learned]:
-        sets = [_dressed(base, given, given.anchor_words if described else NEUTRAL) for given in cases]
+        sets = [_dressed(base, given, given.anchor_words if described else NEUTRAL, named) for given in cases]
         who = _identities(base, cases, recipe, sets, objective(recipe.identity))
         jobs = [_outfit_jobs(base, given, recipe) for given in cases]
         return _learned_on(base, cases, recipe, who, jobs, outfit_on_identity(recipe.outfit.preserve))
@@ -157,12 +162,14 @@ ABLATIONS: dict[str, Arm] = {
     "neutral, nothing preserved": on_identity(lambda _c: theirs.masked_on_identity),
     "neutral, no mask": on_identity(lambda _c: theirs.plain_on_identity),
     "neutral, neutral pictures alone": on_identity(lambda c: outfit_on_identity(c.preserve), dressed_too=False),
+    "neutral, no garment named": on_identity(lambda c: outfit_on_identity(c.preserve), named=False),
     "neutral, empty caption learned": on_identity(
         lambda c: theirs.spoken(outfit_on_identity(c.preserve)), identity=lambda c: theirs.spoken(anchored_identity(c.anchor))
     ),
-    "dressed, no anchor": dressed_only(lambda _c: theirs.masked_identity_alone),
-    "dressed, no mask": dressed_only(lambda _c: plain),
-    "dressed, anchor without her": dressed_only(lambda c: anchored_identity(c.anchor), described=False),
+    "dressed, no anchor": dressed_only(lambda _c: theirs.masked_identity_alone, named=False),
+    "dressed, no mask": dressed_only(lambda _c: plain, named=False),
+    "dressed, anchor without her": dressed_only(lambda c: anchored_identity(c.anchor), described=False, named=False),
+    "dressed, no garment named": dressed_only(lambda c: anchored_identity(c.anchor), named=False),
 }
 """Ours with one ingredient left out."""
 
@@ -188,15 +195,30 @@ def _all(jobs: Sequence[Sequence[Job]]) -> list[Job]:
     return [job for own in jobs for job in own]
 
 
-def _neutral(base: Backbone, given: Material) -> TrainingSet:
-    """Her neutral pictures: no garment, so nothing masked."""
-    found = given.neutral.encoded(base, given.neutral.called(given.trigger, NEUTRAL))
+def _neutral(base: Backbone, given: Material, named: bool = False) -> TrainingSet:
+    """Her neutral pictures: no garment, so nothing masked; ``named``: to be called by garments too."""
+    shots = given.neutral
+    by_garment = _by_garment(given, shots) if named else None
+    found = shots.encoded(base, shots.called(given.trigger, NEUTRAL), anchors=shots.called(given.anchor_words), named=by_garment)
     return replace(found, masks=torch.zeros_like(found.masks))
 
 
-def _dressed(base: Backbone, given: Material, anchor: str) -> list[TrainingSet]:
+def _dressed(base: Backbone, given: Material, anchor: str, named: bool) -> list[TrainingSet]:
     """Each outfit's pictures as an identity sees them: called by her word alone, the garments masked and anchored."""
-    return [s.encoded(base, s.called(given.trigger), anchors=s.called(anchor)) for s in given.outfits.values()]
+    return [
+        shots.encoded(base, shots.called(given.trigger), anchors=shots.called(anchor), named=_by_garment(given, shots) if named else None)
+        for shots in given.outfits.values()
+    ]
+
+
+def _by_garment(given: Material, shots: Shots) -> tuple[list[str], list[str]]:
+    """Each picture called by a random garment that it does not show, and what the base model is asked then."""
+    worn = [garment_tag(random_garment(random.Random(f"garment/{given.trigger}/{given.case.seed}/{i}"))) for i in shots.ids]
+
+    def called(who: str) -> list[str]:
+        return [f"{who}, {garment}, {scene}" for garment, scene in zip(worn, shots.scenes, strict=True)]
+
+    return called(given.trigger), called(", ".join(given.body))
 
 
 def _outfit_jobs(base: Backbone, given: Material, recipe: Recipe, masked: bool = True, anchored: bool = False) -> list[Job]:
@@ -225,7 +247,9 @@ def words_of(given: Material) -> Words:
 
 def _together(sets: Sequence[TrainingSet]) -> TrainingSet:
     ids = tuple(i for part in sets for i in part.ids)
-    return TrainingSet(ids, *(torch.cat([getattr(part, name) for part in sets]) for name in ("latents", "text", "masks", "anchor")))
+    named = [part.named for part in sets if part.named is not None]
+    both = Named(*(torch.cat([getattr(one, name) for one in named]) for name in ("text", "anchor"))) if len(named) == len(sets) else None
+    return TrainingSet(ids, *(torch.cat([getattr(part, name) for part in sets]) for name in ("latents", "text", "masks", "anchor")), both)
 
 
 def _new(base: Backbone, name: str, config: TrainConfig) -> Adapter:

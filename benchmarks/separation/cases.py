@@ -66,10 +66,13 @@ class Shots:
     masks: Tensor
     scenes: tuple[str, ...]
 
-    def encoded(self, backbone: Backbone, captions: list[str], masked: bool = True, anchors: list[str] | None = None) -> TrainingSet:
-        """Ready to train on. Without masks, every cell counts as garment."""
+    def encoded(
+        self, backbone: Backbone, captions: list[str], masked: bool = True, anchors: list[str] | None = None,
+        named: tuple[list[str], list[str]] | None = None,
+    ) -> TrainingSet:  # fmt: skip
+        """Ready to train on. Without masks, every cell counts as garment; ``named`` as ``encode`` takes it."""
         masks = self.masks if masked else torch.ones_like(self.masks)
-        return encode(backbone, self.ids, self.pictures, captions, masks, anchors)
+        return encode(backbone, self.ids, self.pictures, captions, masks, anchors, named)
 
     def called(self, *words: str) -> list[str]:
         """A caption for each picture: these words, then its scene."""

@@ -5,11 +5,12 @@ Only garments that cover the body count; a hat or a skirt alone leaves a picture
 
 from __future__ import annotations
 
+import random
 import re
 
 from dressform.consent.normal import plain
 from dressform.errors import BadInput
-from dressform.layfigure.doll import KINDS
+from dressform.layfigure.doll import COLOURS, KINDS
 
 _OTHERS = (
     "armor blouse cardigan cheongsam costume dungarees gown hanbok hanfu hoodie jacket jumpsuit overall pullover qipao robe "
@@ -17,6 +18,11 @@ _OTHERS = (
 ).split()
 COVERING = frozenset([*KINDS, *_OTHERS])
 """English words for garments that cover her."""
+
+
+def some(rng: random.Random) -> str:
+    """A random one in words, such as "green coat"."""
+    return f"{rng.choice(COLOURS)} {rng.choice(sorted(COVERING))}"
 
 
 def covering(words: str) -> str:

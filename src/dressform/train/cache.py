@@ -21,7 +21,7 @@ from torch import Tensor
 from dressform.backbones.protocol import Backbone
 from dressform.pictures import buckets, intake
 from dressform.store import Store
-from dressform.train.data import WHOLE, Example, garment_cells
+from dressform.train.data import WHOLE, Example, Named, garment_cells
 
 _VERSION = 1
 _PLACE = "cache/"
@@ -32,13 +32,22 @@ OnEncoded = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Source:
-    """One picture of the store and what is said of it. ``id`` is the hash of its pixels; ``pixels`` and ``mask`` are names of PNGs."""
+    """One picture of the store and what is said of it. ``id`` is the hash of its pixels; ``pixels`` and ``mask`` are names of PNGs.
+
+    ``named`` are its caption and its anchor once more, with a garment in them that it does not show.
+    """
 
     id: str
     pixels: str
     mask: str | None
     caption: str
     anchor: str
+    named: tuple[str, str] | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that is said of it."""
+        return (self.caption, self.anchor, *(self.named or ()))
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,11 @@ class _Names:
     """Where one source's encodings lie."""
 
     picture: str
-    text: str
-    anchor: str
+    texts: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (self.picture, *self.texts)
 
 
 class Cache:
@@ -64,11 +76,11 @@ class Cache:
         """The sources as Examples; what is not there yet is encoded now, picture by picture, so that none depends on another."""
         names = [self._names(source) for source in sources]
         there = set(self._store.list(_PLACE))
-        missing = [i for i, n in enumerate(names) if not {n.picture, n.text, n.anchor} <= there]
+        missing = [i for i, n in enumerate(names) if not there.issuperset(n.all)]
         for done, i in enumerate(missing):
             self._encode(sources[i], names[i], there)
             on_encoded(done + 1, len(missing))
-        self._used.update(name for n in names for name in (n.picture, n.text, n.anchor))
+        self._used.update(name for n in names for name in n.all)
         return CachedSet(tuple(s.id for s in sources), self, tuple(names))
 
     def drop_unused(self) -> int:
@@ -97,14 +109,13 @@ class Cache:
         mask = hashlib.sha256(self._store.read(source.mask)).hexdigest() if source.mask else ""
         return _Names(
             f"{_PLACE}pictures/{_key('picture', base, size, source.id, mask)}",
-            f"{_PLACE}texts/{_key('text', base, source.caption)}",
-            f"{_PLACE}texts/{_key('text', base, source.anchor)}",
+            tuple(f"{_PLACE}texts/{_key('text', base, said)}" for said in source.texts),
         )
 
     def _encode(self, source: Source, names: _Names, there: set[str]) -> None:
         if names.picture not in there:
             self._keep(names.picture, self._encoded_picture(source), there)
-        for name, text in ((names.text, source.caption), (names.anchor, source.anchor)):
+        for name, text in zip(names.texts, source.texts, strict=True):
             if name not in there:
                 self._keep(name, {"text": self._backbone.encode_text([text])[0]}, there)
 
@@ -134,13 +145,13 @@ class CachedSet:
 
     @property
     def digest(self) -> str:
-        named = (f"{i} {n.picture} {n.text} {n.anchor}" for i, n in zip(self.ids, self.names, strict=True))
+        named = (" ".join((i, *n.all)) for i, n in zip(self.ids, self.names, strict=True))
         return hashlib.sha256("\n".join(named).encode()).hexdigest()
 
     def at(self, i: int) -> Example:
         picture = self.cache.read(self.names[i].picture)
-        text, anchor = (self.cache.read(name)["text"] for name in (self.names[i].text, self.names[i].anchor))
-        return Example(picture["latents"], text, picture["mask"], anchor, picture.get("frame", WHOLE))
+        text, anchor, *named = (self.cache.read(name)["text"] for name in self.names[i].texts)
+        return Example(picture["latents"], text, picture["mask"], anchor, picture.get("frame", WHOLE), Named(*named) if named else None)
 
 
 Fitted = tuple[np.ndarray, np.ndarray | None, Tensor]

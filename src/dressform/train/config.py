@@ -31,6 +31,8 @@ class TrainConfig:
     """Weight of "under the garment she is her neutral layer" where the identity comes from dressed pictures (alpha)."""
     drop_caption: float = 0.1
     """Share of rows with the empty caption, where an adapter learns to change nothing: guidance then takes nothing of hers away."""
+    garment_share: float = 0.25
+    """Share of the identity's rows whose caption names a garment that the picture does not show, where there are words for her."""
     noisy_share: float = 0.5
     """Share of rows in the noisiest fifth of the time steps, beside the even ones."""
     targets: str = "attention"
@@ -60,8 +62,9 @@ class TrainConfig:
             raise BadInput(f"until {self.until!r}: use 'steps' or 'converged'")
         if self.check_steps < 1 or self.floor_steps < 1 or self.micro_rows < 0:
             raise BadInput(f"check_steps {self.check_steps}, floor_steps {self.floor_steps}, micro_rows {self.micro_rows}: too small")
-        if not 0 <= self.noisy_share < 1:
-            raise BadInput(f"noisy_share {self.noisy_share}: use 0 or more and under 1")
+        for name in ("noisy_share", "garment_share"):
+            if not 0 <= getattr(self, name) < 1:
+                raise BadInput(f"{name} {getattr(self, name)}: use 0 or more and under 1")
         if self.targets not in ("auto", "attention", "all"):
             raise BadInput(f"targets {self.targets!r}: use 'auto', 'attention' or 'all'")
         self._check_means()

@@ -23,6 +23,14 @@ WHOLE = torch.zeros(6)
 
 
 @dataclass(frozen=True)
+class Named:
+    """A picture's captions once more, with a garment in them that it does not show. text and anchor [..., length, width]."""
+
+    text: Tensor
+    anchor: Tensor
+
+
+@dataclass(frozen=True)
 class Example:
     """One picture as the loop reads it. latents [c, h, w], text and anchor [length, width], mask [1, h, w] in 0..1.
 
@@ -35,6 +43,7 @@ class Example:
     mask: Tensor
     anchor: Tensor
     frame: Tensor = WHOLE
+    named: Named | None = None
 
 
 class Examples(Protocol):
@@ -62,16 +71,18 @@ class TrainingSet:
     text: Tensor
     masks: Tensor
     anchor: Tensor
+    named: Named | None = None
 
     @property
     def digest(self) -> str:
         digest = hashlib.sha256("|".join(self.ids).encode())
-        for tensor in (self.text, self.masks, self.anchor):
+        for tensor in (self.text, self.masks, self.anchor, *([self.named.text, self.named.anchor] if self.named else [])):
             digest.update(tensor.float().cpu().numpy().tobytes())
         return digest.hexdigest()
 
     def at(self, i: int) -> Example:
-        return Example(self.latents[i], self.text[i], self.masks[i], self.anchor[i])
+        named = self.named and Named(self.named.text[i], self.named.anchor[i])
+        return Example(self.latents[i], self.text[i], self.masks[i], self.anchor[i], named=named)
 
 
 @dataclass(frozen=True)
@@ -92,7 +103,11 @@ class Some:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one step for one adapter: pictures of one size. ``said`` [n, 1, 1, 1] is 0 where the caption was left out, else 1."""
+    """Rows of one step for one adapter: pictures of one size. ``said`` [n, 1, 1, 1] is 0 where the caption was left out, else 1.
+
+    ``named`` [n, length, width] is the anchor with the garment that the row's caption names though the picture does not show it; the
+    anchor itself where it names none.
+    """
 
     latents: Tensor
     noise: Tensor
@@ -100,6 +115,7 @@ class Rows:
     text: Tensor
     masks: Tensor
     anchor: Tensor
+    named: Tensor
     frames: Tensor
     said: Tensor
 
@@ -111,14 +127,22 @@ def garment_cells(masks: Tensor, cell_px: int) -> Tensor:
 
 
 def encode(
-    backbone: Backbone, ids: tuple[str, ...], pictures: Tensor, captions: list[str], masks: Tensor | None, anchors: list[str] | None = None
-) -> TrainingSet:
-    """A TrainingSet from uint8 pictures [n, 3, h, w], bool masks [n, h, w] (None: no garment anywhere) and anchor captions."""
+    backbone: Backbone, ids: tuple[str, ...], pictures: Tensor, captions: list[str], masks: Tensor | None,
+    anchors: list[str] | None = None, named: tuple[list[str], list[str]] | None = None,
+) -> TrainingSet:  # fmt: skip
+    """A TrainingSet from uint8 pictures [n, 3, h, w], bool masks [n, h, w] (None: no garment anywhere) and captions.
+
+    ``named`` are the captions and the anchor's once more, each with a garment.
+    """
+
+    def encoded(said: list[str]) -> Tensor:
+        return torch.cat([backbone.encode_text([one]) for one in said])
+
     latents = torch.cat([backbone.encode_pictures(one) for one in pictures.split(1)])  # alone, so that none depends on another
-    text = torch.cat([backbone.encode_text([caption]) for caption in captions])
+    text = encoded(captions)
     cells = torch.zeros(len(latents), 1, *latents.shape[2:]) if masks is None else garment_cells(masks, backbone.cell_px)
-    anchor = text if anchors is None else torch.cat([backbone.encode_text([one]) for one in anchors])
-    return TrainingSet(ids, latents, text, cells.to(latents.device), anchor)
+    anchor = text if anchors is None else encoded(anchors)
+    return TrainingSet(ids, latents, text, cells.to(latents.device), anchor, named and Named(*map(encoded, named)))
 
 
 def time_of(u: float, noisy_share: float) -> int:
@@ -132,11 +156,13 @@ def time_of(u: float, noisy_share: float) -> int:
 
 
 def rows_at(
-    data: Examples, empty: Tensor, seed: int, step: int, count: int, drop_caption: float, noisy_share: float = 0.0
-) -> tuple[Rows, ...]:
+    data: Examples, empty: Tensor, seed: int, step: int, count: int,
+    drop_caption: float, noisy_share: float = 0.0, garment_share: float = 0.0,
+) -> tuple[Rows, ...]:  # fmt: skip
     """The rows of one step: a reshuffled pass over the pictures, noise and times derived from (seed, step, picture).
 
-    Which pictures, at which times, does not depend on their sizes; rows of one size stand together.
+    Which pictures, at which times, does not depend on their sizes; rows of one size stand together. The last three are shares of
+    rows: without a caption, in the noisiest times, and with a garment named that the picture does not show.
     """
     n = len(data.ids)
     picks, noises, times, said = [], [], [], []
@@ -148,16 +174,24 @@ def rows_at(
         u, keep = torch.rand(2, generator=draw).tolist()
         example = data.at(i)
         said.append(float(keep >= drop_caption))
-        picks.append(example if said[-1] else replace(example, text=empty[0], anchor=empty[0]))
         times.append(time_of((j + u) / count, noisy_share))
         noises.append(torch.randn(example.latents.shape, generator=draw))
+        names = torch.rand(1, generator=draw).item() < garment_share
+        picks.append(_called(example, names) if said[-1] else replace(example, text=empty[0], anchor=empty[0], named=None))
     return _by_size(picks, noises, times, said)
+
+
+def _called(example: Example, by_garment: bool) -> Example:
+    """The picture with the captions that it has in one row: ``named`` stays only where they name the garment."""
+    if example.named is None or not by_garment:
+        return replace(example, named=None)
+    return replace(example, text=example.named.text)
 
 
 def held_out_rows(data: Examples, seed: int, count: int, noisy_share: float) -> tuple[Rows, ...]:
     """The same rows at every look: pictures in turn, times spread evenly, noise derived from (seed, picture)."""
     picks = [j % len(data.ids) for j in range(count)]
-    examples = [data.at(i) for i in picks]
+    examples = [_called(data.at(i), False) for i in picks]
     noises = [
         draws.noise(tuple(e.latents.shape), seed, "held out", j, data.ids[i]) for j, (i, e) in enumerate(zip(picks, examples, strict=True))
     ]
@@ -193,6 +227,7 @@ def _by_size(examples: Sequence[Example], noises: Sequence[Tensor], times: Seque
 def _rows(examples: Sequence[Example], noises: Sequence[Tensor], times: Sequence[int], said: Sequence[float]) -> Rows:
     device = examples[0].latents.device
     latents, text, masks, anchor = (torch.stack([getattr(e, f) for e in examples]) for f in ("latents", "text", "mask", "anchor"))
+    named = torch.stack([e.anchor if e.named is None else e.named.anchor for e in examples])
     frames = torch.stack([e.frame.to(device) for e in examples])
     noise, t = torch.stack(list(noises)).to(device), torch.tensor(times, device=device)
-    return Rows(latents, noise, t, text, masks, anchor, frames, torch.tensor(said, device=device).view(-1, 1, 1, 1))
+    return Rows(latents, noise, t, text, masks, anchor, named, frames, torch.tensor(said, device=device).view(-1, 1, 1, 1))

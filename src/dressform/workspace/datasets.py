@@ -9,7 +9,7 @@ from typing import Literal
 from dressform.errors import NotReady
 from dressform.records import Picture
 from dressform.train.cache import Cache, CachedSet, OnEncoded, Source
-from dressform.workspace.describing import anchor_captions
+from dressform.workspace.describing import can_describe, describe, said_of
 from dressform.workspace.workspace import Workspace
 
 Origin = Literal["auto", "neutral", "dressed"]
@@ -68,19 +68,25 @@ def material(
 
 
 def _sources_of_her(workspace: Workspace, pictures: Sequence[Picture]) -> list[Source]:
-    """Pictures as the identity sees them: dressed ones called by her own word alone, and anchored in the base model's words."""
-    dressed = [p for p in pictures if p.outfit is not None]
-    bare = [workspace.caption(replace(p, outfit=None)) for p in dressed]
-    anchors = anchor_captions(workspace, dressed, pictures) if dressed else []
-    neutral = _sources(workspace, [p for p in pictures if p.outfit is None])
-    return [*neutral, *(_source(p, *said) for p, *said in zip(dressed, bare, anchors, strict=True))]
+    """Pictures as the identity sees them: called by her own word alone, and anchored in the base model's words.
+
+    Neutral pictures alone need no words for her; without any, no garment is named either.
+    """
+    ordered = sorted(pictures, key=lambda p: p.outfit is not None)
+    if all(p.outfit is None for p in pictures) and not can_describe(workspace):
+        return _sources(workspace, pictures)
+    who = describe(workspace, pictures)
+    said = [said_of(workspace, who, p) for p in ordered]
+    return [
+        _source(p, workspace.caption(replace(p, outfit=None)), one.anchor, one.named) for p, one in zip(ordered, said, strict=True)
+    ]
 
 
 def _sources(workspace: Workspace, pictures: Sequence[Picture]) -> list[Source]:
     return [_source(p, said, said) for p, said in ((p, workspace.caption(p)) for p in pictures)]
 
 
-def _source(picture: Picture, caption: str, anchor: str) -> Source:
+def _source(picture: Picture, caption: str, anchor: str, named: tuple[str, str] | None = None) -> Source:
     masked = picture.has_mask and picture.outfit is not None
     name = f"pictures/{picture.id}"
-    return Source(picture.id, f"{name}.png", f"{name}.mask.png" if masked else None, caption, anchor)
+    return Source(picture.id, f"{name}.png", f"{name}.mask.png" if masked else None, caption, anchor, named)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 
 from dressform.backbones.embedded import EMBEDDED
+from dressform.dress import garments
 from dressform.errors import NotReady
-from dressform.layfigure.captions import NEUTRAL, identity_tags
+from dressform.layfigure.captions import NEUTRAL, garment_tag, identity_tags
 from dressform.layfigure.doll import Identity
+from dressform.layfigure.world import random_garment
 from dressform.measure import reader as reading
-from dressform.pictures import intake
+from dressform.pictures import intake, tags
 from dressform.records import Picture
 from dressform.workspace.workspace import Workspace
 
@@ -53,7 +56,22 @@ def can_describe(workspace: Workspace) -> bool:
     return bool(workspace.character.description) or workspace.character.base_model == EMBEDDED
 
 
-def anchor_captions(workspace: Workspace, pictures: Sequence[Picture], of_her: Sequence[Picture]) -> list[str]:
-    """Her neutral layer in words, in each picture's own view, pose and background; who she is, as ``of_her`` show it."""
-    who = describe(workspace, of_her)
-    return [", ".join(part for part in (who, NEUTRAL, picture.caption) if part) for picture in pictures]
+@dataclass(frozen=True)
+class Said:
+    """What is said of one picture of her: ``anchor`` is her neutral layer in words, in the picture's view, pose and background.
+
+    ``named`` are a caption and its anchor with a garment of the base model's own that the picture does not show.
+    """
+
+    anchor: str
+    named: tuple[str, str]
+
+
+def said_of(workspace: Workspace, who: str, picture: Picture) -> Said:
+    """Of a picture of whom ``who`` describes; the garment is the same for the same picture."""
+    seen = [t for t in tags.tags(picture.caption) if tags.folded(t) != NEUTRAL]
+    around = [t for t in seen if tags.kind(t) != "garment"]
+    rng = random.Random(f"garment/{picture.id}")
+    garment = garment_tag(random_garment(rng)) if workspace.character.base_model == EMBEDDED else garments.some(rng)
+    bare = replace(picture, outfit=None, caption=tags.joined([garment, *around]))
+    return Said(tags.joined([who, NEUTRAL, *seen]), (workspace.caption(bare), tags.joined([who, garment, *around])))
