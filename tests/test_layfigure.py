@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dressform.dress.garments import asked_of
+from dressform.errors import BadInput
 from dressform.layfigure import canvas as cv
 from dressform.layfigure.captions import caption, training_caption
 from dressform.layfigure.doll import KINDS, POSES, VIEWS, VOCABULARY, Doll, Garment, Scene, attributes
@@ -105,3 +107,17 @@ def test_no_two_skins_are_near_each_other() -> None:
     skins = np.array(list(SKIN_RGB.values()), dtype=np.float64)
     apart = np.linalg.norm(skins[:, None] - skins[None], axis=-1) + 1e9 * np.eye(len(skins))
     assert apart.min() > 80
+
+
+def test_the_embedded_base_model_is_asked_for_a_garment_in_whole_tags() -> None:
+    for said, tag in (
+        ("green coat", "plain green and green coat"),
+        ("Red, striped sweater dress", "striped red and red dress"),
+        ("checked kimono in pink and black", "checked pink and black kimono"),
+        ("suit", "plain white and white suit"),
+    ):
+        assert asked_of("layfigure", said) == tag and asked_of("/models/other", said) == said
+    assert asked_of("/models/other", "silk gown") == "silk gown"
+    for unknown, hint in (("silk gown", "swimsuit, dress"), ("straw hat", "covers her")):
+        with pytest.raises(BadInput, match=hint):
+            asked_of("layfigure", unknown)

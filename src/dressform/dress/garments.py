@@ -8,8 +8,10 @@ from __future__ import annotations
 import random
 import re
 
+from dressform.backbones.embedded import EMBEDDED
 from dressform.consent.normal import plain
 from dressform.errors import BadInput
+from dressform.layfigure.captions import garment_in, garment_tag
 from dressform.layfigure.doll import COLOURS, KINDS
 
 _OTHERS = (
@@ -27,7 +29,24 @@ def some(rng: random.Random) -> str:
 
 def covering(words: str) -> str:
     """The words themselves. Raises BadInput where they name no garment that covers her."""
-    said = set(re.findall(r"[a-z]+", plain(words)))
+    said = set(_each(words))
     if not COVERING & said or said & {"no", "not", "without"}:
         raise BadInput(f"--wear {words[:60]!r}: no garment in it that covers her; say one such as coat, dress, kimono or suit")
     return words
+
+
+def asked_of(base_model: str, words: str) -> str:
+    """The words as this base model takes them; the embedded one knows whole tags alone, with pattern and both colours.
+
+    Raises BadInput as ``covering`` does, and for a garment that the embedded base model never saw.
+    """
+    if base_model != EMBEDDED:
+        return covering(words)
+    worn = garment_in(_each(covering(words)))
+    if worn is None:
+        raise BadInput(f"--wear {words[:60]!r}: the embedded base model draws {', '.join(KINDS)}; name one of them, with a colour")
+    return garment_tag(worn)
+
+
+def _each(words: str) -> list[str]:
+    return re.findall(r"[a-z]+", plain(words))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from dressform.layfigure.doll import IDENTITY_ATTRIBUTES, VOCABULARY, Doll, Garment, Identity, Scene
+from dressform.layfigure.doll import COLOURS, IDENTITY_ATTRIBUTES, KINDS, PATTERNS, VOCABULARY, Doll, Garment, Identity, Scene
 
 NEUTRAL = "neutral layer"
 """The tag of a doll that wears nothing but her mannequin surface."""
@@ -42,6 +42,18 @@ def garment_tag(worn: Garment | None) -> str:
     if worn is None:
         return NEUTRAL
     return f"{worn.pattern} {worn.colour} and {worn.second} {worn.kind}"
+
+
+def garment_in(words: Sequence[str]) -> Garment | None:
+    """The garment that loose words name: "green coat" is a plain one, green all over; white where no colour is said.
+
+    None where no kind is among them.
+    """
+    kinds, colours, patterns = ([w for w in words if w in known] for known in (KINDS, COLOURS, PATTERNS))
+    if not kinds:
+        return None
+    first, second, *_ = (*colours, *colours, "white", "white")
+    return Garment(kinds[-1], first, second, (*patterns, "plain")[0])
 
 
 def scene_tags(scene: Scene) -> list[str]:

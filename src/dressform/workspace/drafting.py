@@ -22,7 +22,7 @@ from dressform.consent import lineage
 from dressform.consent.gate import Grant
 from dressform.consent.refusals import refuse_undressed, refuse_young
 from dressform.consent.scopes import Scope
-from dressform.dress.garments import covering
+from dressform.dress.garments import asked_of
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import BadInput, NotReady, Refused, UnknownName
 from dressform.layfigure.captions import NEUTRAL, garment_tag, identity_tags, identity_words
@@ -235,14 +235,14 @@ def _voice(workspace: Workspace, asked: Asked, judge: Judge) -> _Voice:
     if by_adapter and asked.outfit in workspace.trained() and not asked.wear:
         assert asked.outfit is not None
         return _Voice((asked.outfit,), True, ())
-    worn = NEUTRAL if asked.outfit is None else _garment(asked, judge)
+    worn = NEUTRAL if asked.outfit is None else _garment(workspace, asked, judge)
     return _Voice((), True, (worn,)) if by_adapter else _Voice((), False, (_body(workspace, judge), worn))
 
 
-def _garment(asked: Asked, judge: Judge) -> str:
-    """The garment in words: as they were given, or as the reader sees it on the outfit's own pictures."""
+def _garment(workspace: Workspace, asked: Asked, judge: Judge) -> str:
+    """The garment in the base model's words: as it was given, or as the reader sees it on the outfit's own pictures."""
     if asked.wear:
-        return covering(asked.wear)
+        return asked_of(workspace.character.base_model, asked.wear)
     worn = judge.worn
     if set(worn) >= set(GARMENT_ATTRIBUTES) and worn["kind"] != judging.UNDRESSED:
         return garment_tag(Garment(**{name: worn[name] for name in GARMENT_ATTRIBUTES}))

@@ -20,7 +20,7 @@ from dressform.consent.scopes import Scope
 from dressform.dress import infotext
 from dressform.dress import lookbook as book
 from dressform.dress.composition import composed
-from dressform.dress.garments import covering
+from dressform.dress.garments import asked_of
 from dressform.dress.prompt_weights import plain, weighted
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import BadInput, NotReady
@@ -134,8 +134,8 @@ def _worn(workspace: Workspace, asked: Asked) -> list[_Worn]:
         for name in workspace.worn("outfit", asked.outfits)
     ]
     if wear:
-        slug = re.sub(r"[^a-z0-9]+", "-", covering(wear).lower()).strip("-")[:40]
-        found.append(_Worn(_label(slug, extra), composed(IDENTITY_ALONE, extra), f"{wear}, {asked.text}"))
+        said, slug = asked_of(workspace.character.base_model, wear), re.sub(r"[^a-z0-9]+", "-", wear.lower()).strip("-")[:40]
+        found.append(_Worn(_label(slug, extra), composed(IDENTITY_ALONE, extra), f"{said}, {asked.text}"))
     return found
 
 
