@@ -54,7 +54,7 @@ def train(base: Assembled, unet: nn.Module, data: TrainingSet, config: TrainConf
     scheduler = DDPMScheduler.from_config(base.schedule.scheduler.config)  # type: ignore[attr-defined]
     empty = base.encode_text([""])
     for step in range(config.steps):
-        (rows,) = rows_at(data, empty, config.seed, step, config.rows, config.drop_caption, config.noisy_share)
+        (rows,) = rows_at(data, empty, config.seed, step, config.rows, config.shares)
         rows = encoded(rows)
         noisy = scheduler.add_noise(rows.latents, rows.noise, rows.t)
         with base.autocast():

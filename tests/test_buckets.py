@@ -19,7 +19,7 @@ from dressform.train import passes
 from dressform.train.cache import Cache, CachedSet, Source
 from dressform.train.checkpoint import Mark
 from dressform.train.config import TrainConfig
-from dressform.train.data import rows_at
+from dressform.train.data import Shares, rows_at
 from dressform.train.events import StepDone
 from dressform.train.loop import Job, Saved, train
 from dressform.train.objectives.outfit import outfit_on_identity
@@ -130,7 +130,7 @@ def adapter(base: Any, name: str, seed: int = 0) -> Adapter:
 
 def test_a_pass_holds_one_size_and_every_row_is_in_one(base: Any) -> None:
     data, empty = given(base), base.encode_text([""])
-    parts = [rows_at(data, empty, seed, 0, 4, 0.0) for seed in (0, 1)]
+    parts = [rows_at(data, empty, seed, 0, 4) for seed in (0, 1)]
     assert sum(len(rows.t) for rows in parts[0]) == 4 and len(parts[0]) > 1
     seen = list(passes._passes(parts, 0))
     shapes = [{tuple(rows.latents.shape[1:]) for _, rows in batch} for batch in seen]
@@ -146,7 +146,7 @@ def test_the_gradient_is_that_of_the_rows_one_by_one(base: Any, micro_rows: int)
         learning = adapter(base, "coat", 1)
         for up in learning.up:
             up.data.normal_(std=0.1, generator=torch.Generator().manual_seed(up.numel()))
-        rows = rows_at(data, empty, 0, 0, 4, 0.3)
+        rows = rows_at(data, empty, 0, 0, 4, Shares(0.3))
         with passes.attached(base, [learning], adapter(base, "aoi", 2), outfit_on_identity(1.0), CONFIG) as through:
             if one_by_one:
                 singles = [passes._slice(some, i, i + 1) for some in rows for i in range(len(some.t))]

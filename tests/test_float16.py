@@ -57,7 +57,7 @@ def times(weight: float) -> Objective:
 def gradient(base: Any, objective: Objective, data: Examples, empty: Tensor) -> Tensor:
     one = adapter(base)
     with attached(base, [one], None, objective, CONFIG) as passes:
-        passes.learn([rows_at(data, empty, 0, 0, 2, 0.0)], 0)
+        passes.learn([rows_at(data, empty, 0, 0, 2)], 0)
     return torch.cat([p.grad.flatten() for p in one.parameters() if p.grad is not None])
 
 

@@ -50,7 +50,7 @@ def losses(base: Any, objective: Any, config: TrainConfig) -> tuple[float, torch
     """The loss of one step, and the times of its rows."""
     data, one, empty = data_of(base), adapter(base), base.encode_text([""])
     with attached(base, [one], adapter(base, 2).requires_grad_(False), objective, config) as passes:
-        (rows,) = rows_at(data, empty, 0, 0, config.rows, 0.0)
+        (rows,) = rows_at(data, empty, 0, 0, config.rows)
         return passes.learn([[rows]], config.micro_rows)[0], rows.t
 
 
@@ -58,7 +58,7 @@ def each(base: Any, objective: Any) -> torch.Tensor:
     """The unweighted loss of each row, one at a time."""
     data, empty = data_of(base), base.encode_text([""])
     with attached(base, [adapter(base)], adapter(base, 2).requires_grad_(False), objective, CONFIG) as passes:
-        (rows,) = rows_at(data, empty, 0, 0, CONFIG.rows, 0.0)
+        (rows,) = rows_at(data, empty, 0, 0, CONFIG.rows)
         return passes._losses([(0, rows)])[0].detach()
 
 

@@ -105,5 +105,6 @@ def test_what_was_trained_before_these_settings_is_still_known(tiny_backbone) ->
         return checkpoint.mark(config, "", "", [data]).recipe
 
     assert recipe(TrainConfig()) == "df77f0511e8ef3365969dbf9bbbc5ba06ec2d37e8ba71cbf8d3c00a294410e00"
-    assert len({recipe(CONFIG), recipe(SMALL), recipe(replace(CONFIG, min_snr=5.0)), recipe(replace(CONFIG, min_snr=1.0))}) == 4
+    others = [replace(CONFIG, min_snr=5.0), replace(CONFIG, min_snr=1.0), replace(CONFIG, garment_share=0.5)]
+    assert len({*map(recipe, (CONFIG, SMALL, *others))}) == 5
     assert recipe(CONFIG) == recipe(replace(CONFIG, recompute=True, offload=True))

@@ -53,7 +53,7 @@ def test_the_gradients_of_eight_outfits_together_are_those_of_each_alone_to_the_
         """The loss and the gradients of each."""
         for job in some:
             job.adapter.zero_grad()
-        rows = [rows_at(job.data, empty, 0, 0, CONFIG.rows, 0.0) for job in some]
+        rows = [rows_at(job.data, empty, 0, 0, CONFIG.rows) for job in some]
         with attached(embedded, [job.adapter for job in some], who, outfit_on_identity(1.0), CONFIG) as passes:
             losses = passes.learn(rows, 0)
         return [(loss, [p.grad for p in job.adapter.parameters()]) for loss, job in zip(losses, some, strict=True)]  # type: ignore[misc]

@@ -60,7 +60,7 @@ def test_the_base_model_is_told_what_she_is_and_wears(base) -> None:
 
 def test_what_stands_side_by_side_has_one_arm_and_one_shape() -> None:
     units = side_by_side(PRESETS["full"](), at_most=4)
-    assert sum(map(len, units)) == len(side_by_side(PRESETS["full"](), 1)) == 154 and max(map(len, units)) == 4
+    assert sum(map(len, units)) == len(side_by_side(PRESETS["full"](), 1)) == 162 and max(map(len, units)) == 4
     assert all(len({(t.arm, t.case.seed, t.case.outfits, t.case.pictures) for t in unit}) == 1 for unit in units)
 
 

@@ -11,7 +11,7 @@ from dressform.errors import BadInput, NotReady
 from dressform.records import AdapterInfo
 from dressform.train import checkpoint
 from dressform.train.config import TrainConfig
-from dressform.train.data import Named, TrainingSet, apart, encode, garment_cells, held_out_rows, rows_at, time_of
+from dressform.train.data import Named, Shares, TrainingSet, apart, encode, garment_cells, held_out_rows, rows_at, time_of
 from dressform.train.events import StepDone
 from dressform.train.learner import Learner
 from dressform.train.loop import Job, Previews, Saved, train
@@ -94,7 +94,7 @@ def test_what_the_words_for_a_garment_change_is_learned_beside_who_she_is() -> N
 def test_the_identity_asks_the_base_model_in_other_words_where_she_is_dressed(in_float32) -> None:
     data = pictures(in_float32, 1)
     data.masks[:] = 0
-    (rows,) = rows_at(data, data.text[:1], 0, 0, 2, 0.0)
+    (rows,) = rows_at(data, data.text[:1], 0, 0, 2)
     dressed = replace(rows, masks=torch.stack([torch.zeros(1, 8, 8), torch.ones(1, 8, 8)]))
     for given, held in ((rows, []), (dressed, [1])):
         asked: list[tuple[torch.Tensor | None, list[int] | None]] = []
@@ -110,7 +110,7 @@ def test_the_identity_asks_the_base_model_in_other_words_where_she_is_dressed(in
 def test_a_named_garment_is_asked_of_the_base_model_with_and_without_it(in_float32) -> None:
     data = named(in_float32)
     data.masks[:] = 0
-    (rows,) = rows_at(data, data.text[:1], 0, 0, 2, 0.0)
+    (rows,) = rows_at(data, data.text[:1], 0, 0, 2)
     given = replace(rows, named=torch.stack([rows.anchor[0], data.named.anchor[0]]))
     asked: list[tuple[torch.Tensor | None, list[int] | None]] = []
 
@@ -126,11 +126,11 @@ def test_a_named_garment_is_asked_of_the_base_model_with_and_without_it(in_float
 
 def test_some_rows_name_a_garment_and_nothing_else_about_them_changes(in_float32) -> None:
     data, empty = named(in_float32), in_float32.encode_text([""])
-    rows = {share: rows_at(data, empty, 0, 0, 3, 0.0, 0.0, share)[0] for share in (0.0, 0.5, 0.99)}
+    rows = {share: rows_at(data, empty, 0, 0, 3, Shares(garment=share))[0] for share in (0.0, 0.5, 0.99)}
     at = [int((data.latents == one).flatten(1).all(1).nonzero()) for one in rows[0.0].latents]
     assert torch.equal(rows[0.0].text, data.text[at]) and torch.equal(rows[0.0].named, rows[0.0].anchor)
     assert torch.equal(rows[0.99].text, data.named.text[at]) and torch.equal(rows[0.99].named, data.named.anchor[at])
-    many = [rows_at(data, empty, 0, step, 3, 0.5, 0.0, 0.5)[0] for step in range(60)]
+    many = [rows_at(data, empty, 0, step, 3, Shares(left_out=0.5, garment=0.5))[0] for step in range(60)]
     naming = torch.cat([(r.named != r.anchor).flatten(1).any(1) for r in many])
     said = torch.cat([r.said.flatten() for r in many])
     assert not (naming & (said == 0)).any(), "a caption that was left out names nothing"
@@ -145,7 +145,7 @@ def test_some_rows_name_a_garment_and_nothing_else_about_them_changes(in_float32
 def test_where_nothing_is_said_an_adapter_learns_to_change_nothing(in_float32) -> None:
     """The pictures would teach ones; with the caption left out, every adapter is held to what is there without it, zeros."""
     data = pictures(in_float32, 1)
-    left_out, kept = (rows_at(data, torch.zeros(1, *data.text.shape[1:]), 0, 0, 2, share)[0] for share in (1.0, 0.0))
+    left_out, kept = (rows_at(data, torch.zeros(1, *data.text.shape[1:]), 0, 0, 2, Shares(share))[0] for share in (1.0, 0.0))
     assert left_out.said.sum() == 0 and kept.said.sum() == 2
     assert not left_out.text.any() and not left_out.anchor.any() and kept.anchor.any()
 
@@ -170,7 +170,7 @@ def test_a_prediction_of_some_rows_is_theirs_among_all(in_float32) -> None:
         return plain(predict, rows, target)
 
     with attached(in_float32, [one], None, objective, CONFIG) as passes:
-        passes.learn([rows_at(pictures(in_float32, 1), in_float32.encode_text([""]), 0, 0, 4, 0.0)], 0)
+        passes.learn([rows_at(pictures(in_float32, 1), in_float32.encode_text([""]), 0, 0, 4)], 0)
     assert torch.allclose(seen["all"][[1, 3]], seen["some"], atol=1e-5) and not torch.allclose(seen["all"][[0, 2]], seen["some"], atol=1e-2)
 
 

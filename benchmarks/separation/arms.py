@@ -171,7 +171,8 @@ ABLATIONS: dict[str, Arm] = {
     "dressed, anchor without her": dressed_only(lambda c: anchored_identity(c.anchor), described=False, named=False),
     "dressed, no garment named": dressed_only(lambda c: anchored_identity(c.anchor), named=False),
 }
-"""Ours with one ingredient left out."""
+"""Ours with one ingredient left out. Where that is what the base model says of her, it says nothing of garments either: beside these
+stands "dressed, no garment named"."""
 
 
 def _identities(

@@ -25,7 +25,7 @@ import torch
 
 from dressform.pictures import intake
 from dressform.records import Picture
-from dressform.train.data import rows_at
+from dressform.train.data import Shares, rows_at
 from dressform.vault import keys, vault
 from dressform.workspace import datasets
 from dressform.workspace.workspace import Workspace
@@ -84,7 +84,7 @@ def start(root: Path, identity: str) -> dict[str, float]:
     empty = her.backbone.encode_text([""])
     began = time.perf_counter()
     for step in range(_STEPS):
-        rows_at(given.identity, empty, 0, step, _ROWS, 0.1, 0.5)
+        rows_at(given.identity, empty, 0, step, _ROWS, Shares(0.1, 0.5))
     reading = (time.perf_counter() - began) / _STEPS
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"start_seconds": seconds, "start_cpu_seconds": cpu, "rows_seconds": reading, "peak_bytes": peak}

@@ -19,8 +19,9 @@ from dressform.train.learner import Learner
 
 _HOW = ("micro_rows", "recompute", "offload")
 """Settings that say how it is computed, not what comes out."""
-_SINCE = {"optimizer": "adamw", "min_snr": None}
-"""Settings that came later, as they were before: left so they are not in a mark, so what was trained before is still known."""
+_SINCE = {"optimizer": "adamw", "min_snr": None, "garment_share": 0.25}
+"""Settings that came later, with values that change nothing about what was trained before: left so they are not in a mark, so it is
+still known. Pictures that are called by garments have another digest."""
 
 
 @dataclass(frozen=True)

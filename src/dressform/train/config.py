@@ -8,6 +8,7 @@ from typing import get_args
 
 from dressform.backbones.protocol import Backbone
 from dressform.errors import BadInput
+from dressform.train.data import Shares
 from dressform.train.optimizer import Kind
 
 
@@ -68,6 +69,10 @@ class TrainConfig:
         if self.targets not in ("auto", "attention", "all"):
             raise BadInput(f"targets {self.targets!r}: use 'auto', 'attention' or 'all'")
         self._check_means()
+
+    @property
+    def shares(self) -> Shares:
+        return Shares(self.drop_caption, self.noisy_share, self.garment_share)
 
     def on(self, backbone: Backbone) -> TrainConfig:
         """The recipe for this base model: "auto" targets become the layers that it usually takes."""

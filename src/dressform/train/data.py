@@ -155,14 +155,23 @@ def time_of(u: float, noisy_share: float) -> int:
     return min(999, int(t))
 
 
-def rows_at(
-    data: Examples, empty: Tensor, seed: int, step: int, count: int,
-    drop_caption: float, noisy_share: float = 0.0, garment_share: float = 0.0,
-) -> tuple[Rows, ...]:  # fmt: skip
+@dataclass(frozen=True)
+class Shares:
+    """Shares of rows, 0..1: without a caption, in the noisiest fifth of the times, called by a garment that the picture does not show."""
+
+    left_out: float = 0.0
+    noisy: float = 0.0
+    garment: float = 0.0
+
+
+AS_THEY_ARE = Shares()
+"""Every picture with its own caption, at even times."""
+
+
+def rows_at(data: Examples, empty: Tensor, seed: int, step: int, count: int, shares: Shares = AS_THEY_ARE) -> tuple[Rows, ...]:
     """The rows of one step: a reshuffled pass over the pictures, noise and times derived from (seed, step, picture).
 
-    Which pictures, at which times, does not depend on their sizes; rows of one size stand together. The last three are shares of
-    rows: without a caption, in the noisiest times, and with a garment named that the picture does not show.
+    Which pictures, at which times, does not depend on their sizes; rows of one size stand together.
     """
     n = len(data.ids)
     picks, noises, times, said = [], [], [], []
@@ -173,10 +182,10 @@ def rows_at(
         draw = draws.generator(seed, "row", step, f"{data.ids[i]}/{j}")
         u, keep = torch.rand(2, generator=draw).tolist()
         example = data.at(i)
-        said.append(float(keep >= drop_caption))
-        times.append(time_of((j + u) / count, noisy_share))
+        said.append(float(keep >= shares.left_out))
+        times.append(time_of((j + u) / count, shares.noisy))
         noises.append(torch.randn(example.latents.shape, generator=draw))
-        names = torch.rand(1, generator=draw).item() < garment_share
+        names = torch.rand(1, generator=draw).item() < shares.garment
         picks.append(_called(example, names) if said[-1] else replace(example, text=empty[0], anchor=empty[0], named=None))
     return _by_size(picks, noises, times, said)
 

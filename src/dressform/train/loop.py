@@ -116,7 +116,7 @@ def _learner(job: Job, config: TrainConfig, device: torch.device) -> Learner:
 
 
 def _rows(one: Learner, empty: Tensor, step: int, config: TrainConfig) -> tuple[Rows, ...]:
-    return rows_at(one.learned, empty, config.seed, step, config.rows, config.drop_caption, config.noisy_share, config.garment_share)
+    return rows_at(one.learned, empty, config.seed, step, config.rows, config.shares)
 
 
 def _look(passes: Passes, live: Sequence[Learner], step: int, config: TrainConfig) -> None:

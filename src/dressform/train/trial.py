@@ -63,7 +63,7 @@ def _cost_of(
     with attached(backbone, [one.adapter for one in learners], frozen, objective, config) as passes:
         for step in range(1 + _STEPS):
             began = time.perf_counter()
-            passes.learn([rows_at(data, empty, 0, step, rows, 0.0) for _ in learners], 0)
+            passes.learn([rows_at(data, empty, 0, step, rows) for _ in learners], 0)
             for one in learners:
                 one.update(step)
             if empty.device.type == "cuda":

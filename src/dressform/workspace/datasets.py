@@ -77,9 +77,7 @@ def _sources_of_her(workspace: Workspace, pictures: Sequence[Picture]) -> list[S
         return _sources(workspace, pictures)
     who = describe(workspace, pictures)
     said = [said_of(workspace, who, p) for p in ordered]
-    return [
-        _source(p, workspace.caption(replace(p, outfit=None)), one.anchor, one.named) for p, one in zip(ordered, said, strict=True)
-    ]
+    return [_source(p, workspace.caption(replace(p, outfit=None)), one.anchor, one.named) for p, one in zip(ordered, said, strict=True)]
 
 
 def _sources(workspace: Workspace, pictures: Sequence[Picture]) -> list[Source]:
