@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from diffusers import DDPMScheduler
@@ -51,7 +52,7 @@ def train(base: Assembled, unet: nn.Module, data: TrainingSet, config: TrainConf
     """Train what ``with_new_layers`` gave, in place."""
     learned = [p for p in unet.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
-    scheduler = DDPMScheduler.from_config(base.schedule.scheduler.config)  # type: ignore[attr-defined]
+    scheduler: Any = DDPMScheduler.from_config(base.schedule.scheduler.config)  # type: ignore[attr-defined]
     empty = base.encode_text([""])
     for step in range(config.steps):
         (rows,) = rows_at(data, empty, config.seed, step, config.rows, config.shares)

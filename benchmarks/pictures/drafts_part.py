@@ -68,8 +68,8 @@ def measure(settings: Settings) -> dict[str, Figure]:
         sizes.append(len(her.pictures()))
         right += as_true(her, who, reader)
         given = material(case)
-        for name, neutral in (("drafted", shots_of(her)), ("true", true_shots(case, want))):
-            learned = ARMS["ours, neutral"](base, Material(case, neutral, given.outfits), config)
+        both = [Material(case, neutral, given.outfits) for neutral in (shots_of(her), true_shots(case, want))]
+        for name, learned in zip(("drafted", "true"), ARMS["ours, neutral"](base, both, config), strict=True):
             found[name] += probe(base, reader, case, learned, settings.probes)
     least = min(sizes)
     return {"drafts_pictures": Figure(least, len(sizes), least, max(sizes)), "drafts_identity_right": share(right)} | compared(found)

@@ -37,8 +37,9 @@ def measure(settings: Settings) -> dict[str, Figure]:
         case = Case(who, settings.outfits, 6 if settings.small else 12, FINAL_SEED + i)
         config = Recipe.of_the_house(base, case.seed, settings.steps)
         exact = material(case)
-        for name, given in (("exact", exact), ("automatic", automatic(exact, reader))):
-            found[name] += probe(base, reader, case, ARMS["ours, neutral"](base, given, config), settings.probes)
+        both = [exact, automatic(exact, reader)]
+        for name, learned in zip(("exact", "automatic"), ARMS["ours, neutral"](base, both, config), strict=True):
+            found[name] += probe(base, reader, case, learned, settings.probes)
     figures = {name: table.figures(outcomes) for name, outcomes in found.items()}
     shown = {f"masks_{name}_{what}": figures[name][what] for name in figures for what in ("burn_in", "outfit_fidelity")}
     return shown | {"burn_in_automatic_minus_exact": apart(shown["masks_automatic_burn_in"], shown["masks_exact_burn_in"])}

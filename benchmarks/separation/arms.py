@@ -250,7 +250,8 @@ def _together(sets: Sequence[TrainingSet]) -> TrainingSet:
     ids = tuple(i for part in sets for i in part.ids)
     named = [part.named for part in sets if part.named is not None]
     both = Named(*(torch.cat([getattr(one, name) for one in named]) for name in ("text", "anchor"))) if len(named) == len(sets) else None
-    return TrainingSet(ids, *(torch.cat([getattr(part, name) for part in sets]) for name in ("latents", "text", "masks", "anchor")), both)
+    latents, text, masks, anchor = (torch.cat([getattr(part, name) for part in sets]) for name in ("latents", "text", "masks", "anchor"))
+    return TrainingSet(ids, latents, text, masks, anchor, both)
 
 
 def _new(base: Backbone, name: str, config: TrainConfig) -> Adapter:

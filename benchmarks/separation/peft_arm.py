@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -27,7 +28,7 @@ def _taken_over(base: Assembled, unet: torch.nn.Module, config) -> Adapter:  # t
     """PEFT's matrices in our adapter, so that both are probed by the same code."""
     info = AdapterInfo("outfit", "peft", "peft", config.rank, config.alpha, config.targets, base.sha256)
     adapter = Adapter(info, base.target_layers(config.targets))
-    theirs = dict(unet.named_modules())
+    theirs: dict[str, Any] = dict(unet.named_modules())
     with torch.no_grad():
         for name, down, up in adapter.matrices():
             down.copy_(theirs[name].lora_A["default"].weight)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Page
 from matplotlib.ticker import PercentFormatter
 
@@ -25,11 +27,12 @@ def matrices(found: Mapping[str, Matrix], file: Path) -> None:
     longest = max(len(matrix) for matrix in found.values())
     page = Page(figsize=(1.6 + across * (1.2 + 0.36 * len(appeared)), down * (1.4 + 0.24 * longest)), layout="constrained")
     axes = page.subplots(down, across, squeeze=False)
+    scale = ScalarMappable(Normalize(0, top), "Reds")
     for axis in axes.flat[len(found) :]:
         axis.set_visible(False)
     for axis, (arm, matrix) in zip(axes.flat, found.items(), strict=False):
         shares = [[row[name].value if name in row else 0.0 for name in appeared] for row in matrix.values()]
-        image = axis.imshow(shares, cmap="Reds", vmin=0, vmax=top, aspect="auto")
+        axis.imshow(shares, cmap=scale.cmap, norm=scale.norm, aspect="auto")
         axis.set_title(arm, fontsize=10)
         axis.set_xticks(range(len(appeared)), appeared, rotation=90, fontsize=8)
         axis.set_yticks(range(len(matrix)), matrix, fontsize=8)
@@ -37,7 +40,7 @@ def matrices(found: Mapping[str, Matrix], file: Path) -> None:
             for x, value in enumerate(row):
                 if value:
                     axis.text(x, y, f"{value:.0%}", ha="center", va="center", fontsize=7, color="white" if value > top / 2 else "black")
-    page.colorbar(image, ax=axes, format=PercentFormatter(1.0), shrink=0.6)
+    page.colorbar(scale, ax=axes, format=PercentFormatter(1.0), shrink=0.6)
     page.supxlabel("appeared, and was not asked for", fontsize=9)
     page.supylabel("asked for", fontsize=9)
     _written(page, file)
@@ -48,14 +51,15 @@ def curves(found: Mapping[str, Mapping[int, Mapping[str, Figure]]], against: str
 
     ``found``: arm -> number -> figures.
     """
+    numbers = sorted({number for at in found.values() for number in at})
     page = Page(figsize=(3.0 * len(_SHOWN), 2.9), layout="constrained")
     axes = page.subplots(1, len(_SHOWN), squeeze=False)
     for axis, name in zip(axes[0], _SHOWN, strict=True):
         for i, (arm, at) in enumerate(found.items()):
-            numbers = sorted(at)
-            figures = [at[n][name] for n in numbers]
+            own = sorted(at)
+            figures = [at[n][name] for n in own]
             error = [[f.value - f.low for f in figures], [f.high - f.value for f in figures]]
-            places = [n * (1 + 0.02 * (i - 1)) for n in numbers]
+            places = [n * (1 + 0.02 * (i - 1)) for n in own]
             axis.errorbar(places, [f.value for f in figures], yerr=error, label=arm, marker="os^Dv"[i % 5], capsize=3, linewidth=1.5)
         axis.set_xscale("log", base=2)
         axis.set_xticks(numbers, [str(n) for n in numbers])

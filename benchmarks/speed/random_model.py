@@ -51,4 +51,5 @@ def write(family: str, folder: Path, smaller: dict[str, dict[str, Any]] | None =
 def _pipeline(family: str, parts: dict[str, Any]) -> DiffusionPipeline:
     if family == "sdxl":
         return StableDiffusionXLPipeline(**parts)
-    return StableDiffusionPipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    alone: dict[str, Any] = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    return StableDiffusionPipeline(**parts, **alone)

@@ -40,7 +40,7 @@ class Turns:
         """
         found: dict[str, list[float]] = {name: [] for name in work}
         for turn in range(self.repeats + 1):
-            names = list(work) if turn % 2 else list(reversed(work))
+            names = list(work)[:: 1 if turn % 2 else -1]
             for name in names:
                 began = self.now()
                 own = work[name]()

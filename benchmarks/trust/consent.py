@@ -40,7 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as place:
         file = Path(place) / "consent.jsonl"
 
-        @settings(max_examples=args.ledgers, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None)
+        @settings(max_examples=args.ledgers, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None)  # type: ignore[arg-type] - its metaclass
         @given(history=histories(), minutes=st.integers(0, 200))
         def compare(history: list, minutes: int) -> None:
             nonlocal ledgers

@@ -26,6 +26,7 @@ STEPS = 200
 def revoked(place: Path, after_steps: int) -> tuple[int, bool]:
     """(steps that ended after consent was taken back, whether anything was saved after it)."""
     running, at, passed = Running(place, STEPS), 0.0, []
+    before: set[str] = set()
     for i, ended in enumerate(running):
         passed.append(ended)
         if i == after_steps:

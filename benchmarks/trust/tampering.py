@@ -14,6 +14,7 @@ import json
 import random
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from dressform.errors import DressformError
@@ -113,12 +114,12 @@ def index_older(root: Path, rng: random.Random) -> str:
     return "a row put back from an older copy"
 
 
-HARMS = (flip, truncate, swap, remove, index_flip, index_swap, index_remove, index_plant)
+HARMS: tuple[Callable[[Path, random.Random], str], ...] = (flip, truncate, swap, remove, index_flip, index_swap, index_remove, index_plant)
 
 
 def harm(root: Path, rng: random.Random) -> str:
     """Harm a vault in one random way; says what was done."""
-    chosen = rng.choice([*HARMS, *([index_older] if (root.parent / "older").exists() else [])])
+    chosen = rng.choice(HARMS + ((index_older,) if (root.parent / "older").exists() else ()))
     return f"{chosen.__name__}: {chosen(root, rng)}"
 
 

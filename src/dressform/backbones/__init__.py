@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from dressform.backbones.families import Found
     from dressform.backbones.folder import Source
     from dressform.backbones.precision import Placement
-    from dressform.backbones.protocol import Backbone
 
 
-def load(path: str | Path, device: str | None = None) -> Backbone:
+def load(path: str | Path, device: str | None = None) -> Assembled:
     """The base model at ``path`` (a diffusers folder or one .safetensors file), or the embedded one for "layfigure".
 
     ``device`` is the machine's best where none is named. Its networks are read on first use. Raises BadInput if it cannot be used.
