@@ -28,8 +28,8 @@ from dressform.measure.reader import Reading
 from dressform.measure.separation import Probe, Truth
 from dressform.pictures import intake
 from dressform.pictures.wanted import lacking
-from dressform.records import Picture
-from dressform.workspace import adding, consenting, drafting, looking, room
+from dressform.records import Character, Picture
+from dressform.workspace import adding, consenting, describing, drafting, looking, room
 from dressform.workspace.drafting import Asked
 
 if TYPE_CHECKING:
@@ -87,6 +87,20 @@ def test_likeness_counts_what_should_show_and_names_what_is_wrong() -> None:
     assert likeness(Probe("neutral", scene, reading(doll), visible), truth).share == 1
     off = likeness(Probe("neutral", scene, reading(doll, skin="green", kind="coat"), visible), truth)
     assert 0.5 < off.share < 1 and "skin green, not blue" in off.wrong and "kind coat, not neutral" in off.wrong
+
+
+def test_what_her_owner_wrote_of_her_is_completed_by_what_is_read() -> None:
+    seen = [reading(Doll(replace(AOI, height="low"), None, Scene(view))) for view in ("front", "side")]
+    her = SimpleNamespace(character=Character("aoi", "aoi", "original", 27, "layfigure", description="tall height, a scar"))
+    known = describing.who(her, seen)  # type: ignore[arg-type]
+    assert known == {**asdict(AOI), "height": "tall"}
+    said = describing.body(known, her.character.description)
+    assert said == ", ".join([*identity_tags(replace(AOI, height="tall")), "a scar"])
+
+
+def test_pictures_that_were_drawn_do_not_say_who_she_is_where_there_are_others() -> None:
+    own, drawn = (Picture(name, None, "", 128, 128, False, name, i) for i, name in enumerate("ab"))
+    assert describing.given([own, drawn]) == [own] and describing.given([drawn]) == [drawn]
 
 
 # how far from given pictures ------------------------------------------------------------------------

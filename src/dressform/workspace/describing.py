@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,10 +12,11 @@ import torch
 from dressform.backbones.embedded import EMBEDDED
 from dressform.dress import garments
 from dressform.errors import NotReady
-from dressform.layfigure.captions import NEUTRAL, garment_tag, identity_tags
-from dressform.layfigure.doll import Identity
+from dressform.layfigure.captions import NEUTRAL, garment_tag, identity_tags, identity_words
+from dressform.layfigure.doll import IDENTITY_ATTRIBUTES, Identity
 from dressform.layfigure.world import random_garment
 from dressform.measure import reader as reading
+from dressform.measure.likeness import shown
 from dressform.pictures import intake, tags
 from dressform.records import Picture
 from dressform.workspace.workspace import Workspace
@@ -36,19 +37,37 @@ def read_pictures(workspace: Workspace, reader: reading.Reader, pictures: Sequen
 
 
 def describe(workspace: Workspace, pictures: Sequence[Picture]) -> str:
-    """Her body in tags: as her owner wrote it (``new --describe``), or on the embedded world as the reader sees it.
+    """Her body in tags: as her owner wrote it (``new --describe``), and on the embedded world what she left out as the reader sees it.
 
     Raises NotReady where neither is there.
     """
-    if workspace.character.description:
-        return workspace.character.description
-    if not can_describe(workspace):
+    written = workspace.character.description
+    if workspace.character.base_model == EMBEDDED:
+        return body(who(workspace, read_pictures(workspace, reading.load(), given(pictures))), written)
+    if not written:
         raise NotReady(
             "dressed pictures only: say what she is under the clothes, in the base model's words "
             "(skin, hair, ears, build), with description in character.toml or dressform new --describe"
         )
-    seen = reading.usual(read_pictures(workspace, reading.load(), pictures), [f.name for f in fields(Identity)])
-    return ", ".join(identity_tags(Identity(**seen)))
+    return written
+
+
+def given(pictures: Sequence[Picture]) -> Sequence[Picture]:
+    """Those that no model drew, where there are any: no drift is to be taken for her."""
+    return [p for p in pictures if not p.generation] or pictures
+
+
+def who(workspace: Workspace, seen: Sequence[reading.Reading]) -> dict[str, str]:
+    """Each attribute of a lay figure: as her owner wrote it, or as the reader sees it where it shows.
+
+    How tall she is cannot be seen on a figure that was cut out of a sheet.
+    """
+    return {**shown(seen, IDENTITY_ATTRIBUTES), **identity_words(tags.tags(workspace.character.description))}
+
+
+def body(attributes: Mapping[str, str], written: str) -> str:
+    """All that a lay figure is, in tags, and then whatever else her owner wrote of her."""
+    return tags.joined([*identity_tags(Identity(**attributes)), *(t for t in tags.tags(written) if not identity_words([t]))])
 
 
 def can_describe(workspace: Workspace) -> bool:

@@ -25,14 +25,15 @@ from dressform.consent.scopes import Scope
 from dressform.dress.garments import asked_of
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import BadInput, NotReady, Refused, UnknownName
-from dressform.layfigure.captions import NEUTRAL, garment_tag, identity_tags, identity_words
-from dressform.layfigure.doll import BACKGROUNDS, GARMENT_ATTRIBUTES, IDENTITY_ATTRIBUTES, POSES, VIEWS, Garment, Identity
+from dressform.layfigure.captions import NEUTRAL, garment_tag
+from dressform.layfigure.doll import BACKGROUNDS, GARMENT_ATTRIBUTES, IDENTITY_ATTRIBUTES, POSES, VIEWS, Garment
 from dressform.pictures import intake, tags
 from dressform.pictures.contact import Cell, contact_sheet
 from dressform.pictures.wanted import Seen, lacking
 from dressform.records import Composition, Picture, checked_name
 from dressform.train.draws import seed_of
 from dressform.workspace import adding, judging, room
+from dressform.workspace.describing import body
 from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
 from dressform.workspace.judging import Judge, Judged
 from dressform.workspace.workspace import Workspace, asset_of, refuse_other_kind
@@ -254,7 +255,7 @@ def _body(workspace: Workspace, judge: Judge) -> str:
     said = tags.tags(workspace.character.description)
     refuse_young(", ".join(said))
     if set(judge.who) >= set(IDENTITY_ATTRIBUTES):
-        return ", ".join([*identity_tags(Identity(**judge.who)), *(t for t in said if not identity_words([t]))])
+        return body(judge.who, workspace.character.description)
     if said:
         return ", ".join(said)
     raise NotReady("nothing says who she is: add pictures or train her first, or write a description into character.toml")

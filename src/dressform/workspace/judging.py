@@ -9,18 +9,17 @@ import numpy as np
 from torch import Tensor
 
 from dressform.backbones.embedded import EMBEDDED
-from dressform.layfigure.captions import identity_words
-from dressform.layfigure.doll import GARMENT_ATTRIBUTES, IDENTITY_ATTRIBUTES
+from dressform.layfigure.doll import GARMENT_ATTRIBUTES
 from dressform.measure import reader as reading
-from dressform.measure.likeness import likeness, shown
+from dressform.measure.likeness import likeness
 from dressform.measure.reader import Reading
 from dressform.measure.separation import NEUTRAL, SCENE_WORDS, Probe, Truth
-from dressform.pictures import duplicates, intake, tags
+from dressform.pictures import duplicates, intake
 from dressform.pictures.duplicates import NEAR
 from dressform.pictures.sharpness import SOFT_BELOW, sharpness
 from dressform.pictures.wanted import Seen
 from dressform.records import Picture
-from dressform.workspace.describing import read_pictures
+from dressform.workspace.describing import read_pictures, who
 from dressform.workspace.workspace import Workspace
 
 UNDRESSED = NEUTRAL
@@ -76,8 +75,7 @@ class Judge:
         seen = dict(zip((p.id for p in given), read_pictures(workspace, self._reader, given), strict=True))
         bare = [seen[p.id] for p in given if p.outfit is None]
         own = [seen[p.id] for p in given if p.outfit == self._outfit and self._outfit is not None]
-        said = identity_words(tags.tags(workspace.character.description))
-        return shown(bare or list(seen.values()), IDENTITY_ATTRIBUTES) | said, reading.usual(own, GARMENT_ATTRIBUTES)
+        return who(workspace, bare or list(seen.values())), reading.usual(own, GARMENT_ATTRIBUTES)
 
     def __call__(self, pictures: Tensor, pixels: Sequence[np.ndarray], scene: Seen) -> list[Judged | None]:
         """Each of uint8 pictures [n, 3, h, w] (``pixels``: the same as [h, w, 3]); None for one of an outfit that came out undressed."""

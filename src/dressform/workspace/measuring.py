@@ -18,7 +18,7 @@ import torch
 from dressform.backbones.protocol import Backbone
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import NotReady, Refused
-from dressform.layfigure.doll import BACKGROUNDS, IDENTITY_ATTRIBUTES, POSES, VIEWS, Scene
+from dressform.layfigure.doll import BACKGROUNDS, POSES, VIEWS, Scene
 from dressform.layfigure.render import render
 from dressform.measure import reader as reading
 from dressform.measure.curves import SCALES, Curves, curves
@@ -39,7 +39,7 @@ from dressform.measure.separation import (
 from dressform.records import IDENTITY_ALONE, Composition, Figure
 from dressform.store import write_atomically
 from dressform.train.draws import generator, seed_of
-from dressform.workspace.describing import read_pictures
+from dressform.workspace.describing import given, read_pictures, who
 from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
 from dressform.workspace.finishing import credentials, finished
 from dressform.workspace.trying import tried_on
@@ -206,12 +206,10 @@ def _scene(seed: int, i: int) -> Scene:
 
 
 def _truth(workspace: Workspace, reader: reading.Reader, names: list[str]) -> Truth:
-    neutral = read_pictures(workspace, reader, workspace.pictures(None))
-    worn = {name: read_pictures(workspace, reader, workspace.pictures(name)) for name in names}
-    everything = neutral or [r for found in worn.values() for r in found]
-    who = reading.usual(everything, IDENTITY_ATTRIBUTES)
-    outfits = {name: reading.usual(found, (*GARMENT_WORDS, "second")) for name, found in worn.items()}
-    return Truth(who, outfits, noise_floor(workspace.backbone, reader, who))
+    neutral, *worn = (read_pictures(workspace, reader, given(workspace.pictures(name))) for name in (None, *names))
+    her = who(workspace, neutral or [r for found in worn for r in found])
+    outfits = {name: reading.usual(found, (*GARMENT_WORDS, "second")) for name, found in zip(names, worn, strict=True)}
+    return Truth(her, outfits, noise_floor(workspace.backbone, reader, her))
 
 
 def noise_floor(base: Backbone, reader: reading.Reader, who: Mapping[str, str]) -> float:
