@@ -83,6 +83,18 @@ def test_what_lies_between_two_figures_goes_to_the_one_that_has_its_like_on_the_
     assert made.touching and all(whole(made.pixels, made.owners, made.count))
 
 
+@pytest.mark.parametrize("seed", [700462, 700678, 700784], ids=["hair", "hair, twice", "an ear"])
+def test_two_that_hang_together_all_the_way_down_are_larger_than_the_others_and_parted(seed: int) -> None:
+    made = sheet(seed, 256)
+    assert whole(made.pixels, made.owners, made.count) == [True] * made.count
+
+
+@pytest.mark.parametrize("seed", [700232, 700294, 700440, 700692], ids=["bare legs", "grain", "a moon behind her", "a moon between two"])
+def test_on_a_dark_ground_figures_have_the_outline_that_it_hides(seed: int) -> None:
+    made = sheet(seed, 256)
+    assert whole(made.pixels, made.owners, made.count) == [True] * made.count
+
+
 def test_a_front_is_the_same_left_and_right_and_a_side_is_not() -> None:
     front = np.zeros((40, 60), bool)
     front[5:35, 20:31] = front[10:14, 14:37] = True

@@ -14,14 +14,13 @@ _RING = 0.025
 _LEAST_TOLERANCE, _MOST_TOLERANCE = 16.0, 44.0
 _COMMON_SHARE, _LINE, _FAINTEST = 0.01, 0.45, 16.0
 _THIN, _LONG, _TALL = 0.018, 0.28, 0.85
+_DARK = 90.0
 
 
-def ground_colour(pixels: np.ndarray) -> np.ndarray:
-    """The colour that the ground most likely has everywhere, between the left and the right edge: float32 [h, w, 3]."""
+def hides_lines(pixels: np.ndarray) -> bool:
+    """Is the ground of uint8 [h, w, 3] so dark that a dark outline is lost in it?"""
     ring = _ring_px(pixels)
-    rows = pixels.astype(np.float32)
-    left, right = (np.median(rows[:, part], axis=1) for part in (slice(0, ring), slice(-ring, None)))
-    return _between(left, right, pixels.shape[1]).transpose(1, 0, 2)
+    return float(np.median(np.concatenate([pixels[:, :ring], pixels[:, -ring:]], axis=1).mean(axis=2))) < _DARK
 
 
 def drawn_on(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -118,12 +117,6 @@ def _planes_between(first: np.ndarray, last: np.ndarray, steps: int) -> np.ndarr
     """From one line of colours [3, n] to another: int16 [3, n, steps]."""
     share = np.linspace(0, 1, steps, dtype=np.float32)
     return np.rint(first[..., None] * (1 - share) + last[..., None] * share).astype(np.int16)
-
-
-def _between(first: np.ndarray, last: np.ndarray, steps: int) -> np.ndarray:
-    """From one row of colours [n, 3] to another: float32 [steps, n, 3]."""
-    share = np.linspace(0, 1, steps, dtype=np.float32)[:, None, None]
-    return (first * (1 - share) + last * share).astype(np.float32)
 
 
 def _ring_px(pixels: np.ndarray) -> int:

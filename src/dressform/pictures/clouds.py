@@ -7,7 +7,7 @@ import numpy as np
 from dressform.pictures.components import from_border, grown, labelled
 
 _DRAWN, _LINE_GAP, _THICK = 0.35, 2, 0.022
-_RIM_PX, _FLAT, _FLAT_SHARE, _MOST_LINED, _MOST = 3, 24, 0.95, 0.06, 0.5
+_RIM_PX, _FLAT, _FLAT_SHARE, _MOST_LINED, _MOST, _STEP = 3, 24, 0.95, 0.06, 0.5, 10
 
 
 def without_clouds(pixels: np.ndarray, mask: np.ndarray, lines: np.ndarray) -> np.ndarray:
@@ -21,7 +21,7 @@ def without_clouds(pixels: np.ndarray, mask: np.ndarray, lines: np.ndarray) -> n
     walls, ground = lines > _DRAWN, ~mask
     lined, rim = grown(walls, 1), grown(ground, _RIM_PX) & ~grown(ground, 1)  # the outermost pixels are mixed with the ground
     reached = from_border(~grown(walls, _LINE_GAP)) & mask
-    pieces, _ = labelled(reached)
+    pieces, _ = labelled(reached & ~_edges(pixels))
     clouds = np.zeros_like(mask)
     for number in np.unique(pieces[~grown(~reached, max(3, round(_THICK * len(mask))))]):
         piece = pieces == number
@@ -31,6 +31,16 @@ def without_clouds(pixels: np.ndarray, mask: np.ndarray, lines: np.ndarray) -> n
             if edge.sum() <= _MOST_LINED * len(edge):
                 clouds |= piece & ~walls
     return mask & ~clouds if clouds.sum() <= _MOST * mask.sum() else mask
+
+
+def _edges(pixels: np.ndarray) -> np.ndarray:
+    """Where one colour ends and another begins: each piece is of one, as two clouds that overlap are not."""
+    out, seen = np.zeros(pixels.shape[:2], bool), pixels.astype(np.int16)
+    for axis in (0, 1):
+        step = np.abs(np.diff(seen, axis=axis)).max(axis=2) > _STEP
+        for side in (slice(None, -1), slice(1, None)):
+            out[(slice(None),) * axis + (side,)] |= step
+    return out
 
 
 def _is_flat(inside: np.ndarray, rim: np.ndarray) -> bool:

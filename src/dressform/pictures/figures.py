@@ -20,6 +20,7 @@ _TOP, _FOOT, _LEAST_AREA, _IN_ONE = 0.25, 0.14, 0.34, 0.85
 _NEAR, _TORN_SHARE, _STRAIGHT, _HEM, _SIDEWAYS = 0.03, 0.015, 0.05, 0.005, 0.04
 _OFF, _EVEN, _NEARLY, _MORE_EVEN = 0.05, 0.5, 20, 0.1
 _GAP_PX = 1
+_TWO_IN_ONE, _ASIDE = 1.4, 0.25
 OTHER = 255
 
 
@@ -32,9 +33,12 @@ def figure_map(mask: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> np.nd
     labels, count = labelled(_mended(mask))
     labels = np.where(mask, labels, 0)
     found = [p for p in parts(labels, count) if p.area >= 6]
-    tall = _alike([p for p in found if not _is_swatch(p)], mask.shape[0])
+    drawn = [p for p in found if not _is_swatch(p)]
+    tall = _alike(drawn, mask.shape[0])
+    tall += _standing(labels, [p for p in drawn if p not in tall], tall)
     out = np.where(mask, np.uint8(OTHER), np.uint8(0))
     bodies = [body for p in tall for body in _parted(labels == p.number, unlike, lines)]
+    _part_the_largest(bodies, unlike, lines)
     bodies.sort(key=lambda body: float(np.nonzero(body)[1].mean()))
     _part_evenly(bodies, unlike, lines)
     for number, body in enumerate(bodies[: OTHER - 1], 1):
@@ -42,6 +46,21 @@ def figure_map(mask: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> np.nd
     _take_in(out, labels, [p for p in found if p not in tall], len(bodies))
     for number in range(1, len(bodies) + 1):
         out[enclosed(out == number, _GAP_PX) & (out == 0)] = number  # white hair on white paper, where its outline has a gap
+    return out
+
+
+def too_large(owners: np.ndarray) -> int | None:
+    """The figure of a ``figure_map`` that is so much larger than the others that it is likely two of them."""
+    areas = np.bincount(owners.ravel(), minlength=OTHER + 1)[1:OTHER]
+    place = _two_in_one([int(area) for area in areas[: np.count_nonzero(areas)]])
+    return None if place is None else place + 1
+
+
+def with_outlines(owners: np.ndarray) -> np.ndarray:
+    """A ``figure_map`` whose figures have the outlines that a dark ground hides: each is wider by one pixel, where nothing else is."""
+    out = owners.copy()
+    for number in range(1, int(np.where(owners == OTHER, 0, owners).max(initial=0)) + 1):
+        out[grown(owners == number, 1) & (out == 0)] = number
     return out
 
 
@@ -69,25 +88,70 @@ def _alike(found: Sequence[Part], height: int) -> list[Part]:
     return max(grounds, key=lambda standing: sum(q.area for q in standing), default=[])
 
 
+def _standing(labels: np.ndarray, others: Sequence[Part], tall: Sequence[Part]) -> list[Part]:
+    """Those of the others that are as tall as the ``tall`` above their ground, and hang together with what is drawn below it.
+
+    What lies below it is theirs no more, in ``labels``.
+    """
+    ground, height = max((p.bottom for p in tall), default=0), max((p.height for p in tall), default=0)
+    out = []
+    for one in others:
+        above = labels[:ground] == one.number
+        if one.bottom > ground and above.sum() >= _THINNEST * height**2:
+            left, top, right, bottom = _box(above)
+            if _ALIKE * height <= bottom - top <= height / _ALIKE:
+                labels[ground:][labels[ground:] == one.number] = 0
+                out.append(Part(one.number, left, top, right, bottom, int(above.sum())))
+    return out
+
+
 def _parted(body: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> list[np.ndarray]:
     """One connected body, or the figures that touch in it."""
     left, top, right, bottom = _box(body)
-    height = bottom - top
-    if right - left < 2 * _NARROWEST * height:
+    if right - left < 2 * _NARROWEST * (bottom - top):
         return [body]
     inside = (body & unlike)[top:bottom, left:right]
     price = _price(body, unlike, lines)[top:bottom, left:right]
-    solid = body[top:bottom, left:right]
-    for stretch in [*_valleys(inside), *_between_heads(inside, solid)]:
+    for stretch in [*_valleys(inside), *_between_heads(inside, body[top:bottom, left:right])]:
         seam = _seam(price, stretch)
         if seam is None or not (stretch.surely or _is_thin(inside, seam)):
             continue
-        here = np.arange(inside.shape[1])[None, :] <= seam[:, None]
-        if _both_whole(inside & here, inside & ~here) and _in_one(solid & here) and _in_one(solid & ~here):
-            one_side = np.zeros_like(body)
-            one_side[top:bottom, left:right] = here
-            return [*_parted(body & one_side, unlike, lines), *_parted(body & ~one_side, unlike, lines)]
+        if halves := _halves(body, unlike, seam):
+            return [figure for half in halves for figure in _parted(half, unlike, lines)]
     return [body]
+
+
+def _halves(body: np.ndarray, unlike: np.ndarray, seam: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """What lies to the left and to the right of a seam (columns of the body's box); None where one side could be no figure."""
+    left, top, right, bottom = _box(body)
+    here = np.zeros_like(body)
+    here[top:bottom, left:right] = np.arange(right - left)[None, :] <= seam[:, None]
+    halves = body & here, body & ~here
+    solid = [half[top:bottom, left:right] for half in halves]
+    drawn = [half & unlike[top:bottom, left:right] for half in solid]
+    return halves if _both_whole(*drawn) and all(_in_one(half) for half in solid) else None
+
+
+def _part_the_largest(bodies: list[np.ndarray], unlike: np.ndarray, lines: np.ndarray) -> None:
+    """What is larger than the other bodies is two figures that hang together all the way down: parted, in place, at the best seam.
+
+    Figures of one sheet are of one size; a front and a side view together are half as large again as a front.
+    """
+    while (largest := _two_in_one([int(body.sum()) for body in bodies])) is not None:
+        body = bodies[largest]
+        left, top, right, bottom = _box(body)
+        price = _price(body, unlike, lines)[top:bottom, left:right]
+        low, high = (round(share * (right - left)) for share in (_ASIDE, 1 - _ASIDE))
+        seam = _seam(price, _Stretch(low + int(_profile(price)[low:high].argmin()), low, high))
+        if seam is None or (halves := _halves(body, body, seam)) is None:
+            return
+        bodies[largest : largest + 1] = halves
+
+
+def _two_in_one(areas: Sequence[int]) -> int | None:
+    """Which of some figures is so much larger than the others that it is likely two of them."""
+    largest = max(range(len(areas)), key=lambda i: areas[i], default=None)
+    return largest if largest is not None and areas[largest] > _TWO_IN_ONE * sorted(areas)[(len(areas) - 1) // 2] else None
 
 
 def _price(body: np.ndarray, unlike: np.ndarray, lines: np.ndarray) -> np.ndarray:

@@ -15,17 +15,17 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from dressform.errors import BadInput
-from dressform.pictures.backdrop import drawn_on, line_strength
+from dressform.pictures.backdrop import drawn_on, hides_lines, line_strength
 from dressform.pictures.clouds import without_clouds
-from dressform.pictures.components import grown
-from dressform.pictures.figures import OTHER, figure_map
+from dressform.pictures.components import grown, joined
+from dressform.pictures.figures import OTHER, figure_map, too_large, with_outlines
 from dressform.pictures.intake import Decoded
 
 MOST_FIGURES = 6
 VIEWS = {2: ("front", "back"), 3: ("front", "side", "back"), 4: ("front", "three-quarter", "side", "back")}
 """What figures from left to right usually show, where nobody says."""
 _HEIGHT, _WIDEST, _NARROWEST_SHEET, _LEAST_PX = 384, 2400, 0.55, 96
-_ROOM, _WHITE = 0.04, 255
+_ROOM, _WHITE, _OUTLINE_PX = 0.04, 255, 2
 _STANDS_TALL, STANDS_AT, _LEGS = 0.83, 0.953, (0.10, 0.28)
 """Where a figure stands in its own square picture: how much of the height it takes, and where its feet are.
 
@@ -163,7 +163,15 @@ def _owners(pixels: np.ndarray) -> np.ndarray:
     size = max(8, round(image.width * scale)), max(8, round(image.height * scale))
     small = np.asarray(image.resize(size, Image.Resampling.BOX))
     (mask, unlike), lines = drawn_on(small), line_strength(small)
-    return figure_map(without_clouds(small, mask, lines), unlike, lines)
+    if not hides_lines(small):
+        return figure_map(without_clouds(small, mask, lines), unlike, lines)
+    # on a dark ground no line tells bare legs from a moon: what joins two figures is one, if they are even without it
+    found = figure_map(joined(mask, _OUTLINE_PX), unlike, lines)
+    if (large := too_large(found)) is not None:
+        cleared = without_clouds(small, mask, lines) | (found != large)
+        without = figure_map(joined(mask & cleared, _OUTLINE_PX), unlike, lines)
+        found = without if too_large(without) is None else found
+    return with_outlines(found)
 
 
 def _count(owners: np.ndarray) -> int:
