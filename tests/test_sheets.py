@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from benchmarks.pictures.making_sheets import sheet, turnaround
+from benchmarks.pictures.making_sheets import laid_out, sheet, turnaround
 from benchmarks.pictures.scoring import whole
 from dressform.errors import BadInput
 from dressform.layfigure import samples
-from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
+from dressform.layfigure.doll import Doll, Scene
+from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES, random_garment, random_identity
 from dressform.pictures import components, sheets
 from dressform.pictures.intake import Decoded
 from dressform.pictures.sheets import Cutting
@@ -87,6 +89,14 @@ def test_what_lies_between_two_figures_goes_to_the_one_that_has_its_like_on_the_
 def test_two_that_hang_together_all_the_way_down_are_larger_than_the_others_and_parted(seed: int) -> None:
     made = sheet(seed, 256)
     assert whole(made.pixels, made.owners, made.count) == [True] * made.count
+
+
+@pytest.mark.parametrize("seed", [6, 28, 57], ids=["a tracksuit", "a uniform", "a sweater"])
+def test_a_wide_front_beside_narrow_sides_is_one_figure(seed: int) -> None:
+    rng = random.Random(seed)
+    who, worn = random_identity(rng), random_garment(rng)
+    made = laid_out(rng, [Doll(who, worn, Scene(view)) for view in ("front", "side", "side")], False, 256)
+    assert sheets.figures(made.pixels) == 3
 
 
 @pytest.mark.parametrize("seed", [700232, 700294, 700440, 700692], ids=["bare legs", "grain", "a moon behind her", "a moon between two"])

@@ -20,7 +20,7 @@ _TOP, _FOOT, _LEAST_AREA, _IN_ONE = 0.25, 0.14, 0.34, 0.85
 _NEAR, _TORN_SHARE, _STRAIGHT, _HEM, _SIDEWAYS = 0.03, 0.015, 0.05, 0.005, 0.04
 _OFF, _EVEN, _NEARLY, _MORE_EVEN = 0.05, 0.5, 20, 0.1
 _GAP_PX = 1
-_TWO_IN_ONE, _ASIDE = 1.4, 0.25
+_TWO_IN_ONE, _ASIDE, _ONE = 1.4, 0.25, 0.965
 OTHER = 255
 
 
@@ -135,7 +135,8 @@ def _halves(body: np.ndarray, unlike: np.ndarray, seam: np.ndarray) -> tuple[np.
 def _part_the_largest(bodies: list[np.ndarray], unlike: np.ndarray, lines: np.ndarray) -> None:
     """What is larger than the other bodies is two figures that hang together all the way down: parted, in place, at the best seam.
 
-    Figures of one sheet are of one size; a front and a side view together are half as large again as a front.
+    Figures of one sheet are of one size; a front and a side view together are half as large again as a front. One that
+    is as even as this left and right is a front or a back, wide beside narrow ones.
     """
     while (largest := _two_in_one([int(body.sum()) for body in bodies])) is not None:
         body = bodies[largest]
@@ -143,7 +144,8 @@ def _part_the_largest(bodies: list[np.ndarray], unlike: np.ndarray, lines: np.nd
         price = _price(body, unlike, lines)[top:bottom, left:right]
         low, high = (round(share * (right - left)) for share in (_ASIDE, 1 - _ASIDE))
         seam = _seam(price, _Stretch(low + int(_profile(price)[low:high].argmin()), low, high))
-        if seam is None or (halves := _halves(body, body, seam)) is None:
+        halves = None if seam is None or symmetry(body).share > _ONE else _halves(body, body, seam)
+        if halves is None:
             return
         bodies[largest : largest + 1] = halves
 
