@@ -202,6 +202,13 @@ def test_the_preview_holds_no_colour_of_the_sheet() -> None:
     assert not (np.abs(shown.astype(int) - (70, 120, 200)).sum(axis=-1) < 20).any()
 
 
+def test_a_picture_with_nothing_tall_is_no_sheet() -> None:
+    def scribble(paint: ImageDraw.ImageDraw) -> None:
+        paint.ellipse((100, 150, 140, 170), fill=(120, 60, 30))
+
+    assert sheets.figures(drawn_over(np.full((200, 300, 3), 255, np.uint8), scribble)) == 1
+
+
 def test_a_small_doll_is_no_sheet(tmp_path: Path) -> None:
     samples.draw(tmp_path, HELD_OUT_IDENTITIES["aoi"], HELD_OUT_DESIGNS["dress-a"], 3, seed=1, size=64)
     assert [sheets.figures(np.asarray(Image.open(file))) for file in sorted(tmp_path.glob("*.png"))] == [1, 1, 1]

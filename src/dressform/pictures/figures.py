@@ -93,8 +93,9 @@ def _standing(labels: np.ndarray, others: Sequence[Part], tall: Sequence[Part]) 
 
     What lies below it is theirs no more, in ``labels``.
     """
-    ground, height = max((p.bottom for p in tall), default=0), max((p.height for p in tall), default=0)
-    out = []
+    if not tall:
+        return []
+    ground, height, out = max(p.bottom for p in tall), max(p.height for p in tall), []
     for one in others:
         above = labels[:ground] == one.number
         if one.bottom > ground and above.sum() >= _THINNEST * height**2:
