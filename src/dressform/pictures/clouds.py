@@ -35,9 +35,9 @@ def without_clouds(pixels: np.ndarray, mask: np.ndarray, lines: np.ndarray) -> n
 
 def _edges(pixels: np.ndarray) -> np.ndarray:
     """Where one colour ends and another begins: each piece is of one, as two clouds that overlap are not."""
-    out, seen = np.zeros(pixels.shape[:2], bool), pixels.astype(np.int16)
+    out, planes = np.zeros(pixels.shape[:2], bool), np.ascontiguousarray(pixels.transpose(2, 0, 1)).astype(np.int16)
     for axis in (0, 1):
-        step = np.abs(np.diff(seen, axis=axis)).max(axis=2) > _STEP
+        step = np.abs(np.diff(planes, axis=axis + 1)).max(axis=0) > _STEP
         for side in (slice(None, -1), slice(1, None)):
             out[(slice(None),) * axis + (side,)] |= step
     return out
