@@ -28,7 +28,7 @@ from dressform.measure.reader import Reading
 from dressform.measure.separation import Probe, Truth
 from dressform.pictures import intake
 from dressform.pictures.wanted import lacking
-from dressform.records import Character, Picture
+from dressform.records import Picture
 from dressform.workspace import adding, consenting, describing, drafting, looking, room
 from dressform.workspace.drafting import Asked
 
@@ -91,10 +91,10 @@ def test_likeness_counts_what_should_show_and_names_what_is_wrong() -> None:
 
 def test_what_her_owner_wrote_of_her_is_completed_by_what_is_read() -> None:
     seen = [reading(Doll(replace(AOI, height="low"), None, Scene(view))) for view in ("front", "side")]
-    her = SimpleNamespace(character=Character("aoi", "aoi", "original", 27, "layfigure", description="tall height, a scar"))
-    known = describing.who(her, seen)  # type: ignore[arg-type]
+    written = "tall height, a scar"
+    known = describing.who(written, seen)
     assert known == {**asdict(AOI), "height": "tall"}
-    said = describing.body(known, her.character.description)
+    said = describing.body(known, written)
     assert said == ", ".join([*identity_tags(replace(AOI, height="tall")), "a scar"])
 
 

@@ -97,15 +97,15 @@ def enclosed(mask: np.ndarray, gap: int) -> np.ndarray:
 
 def grown(mask: np.ndarray, by: int) -> np.ndarray:
     """The mask and every pixel at most ``by`` rows and columns away from it."""
-    return np.ascontiguousarray(_widened(_widened(mask, by).T, by).T)
+    return np.ascontiguousarray(widened(widened(mask, by).T, by).T)
 
 
 def joined(mask: np.ndarray, by: int) -> np.ndarray:
     """The mask and the gaps of up to ``2 * by`` rows between what stands above and what stands below."""
-    return ~_widened(~_widened(mask, by), by)
+    return ~widened(~widened(mask, by), by)
 
 
-def _widened(mask: np.ndarray, by: int) -> np.ndarray:
+def widened(mask: np.ndarray, by: int) -> np.ndarray:
     """The mask and every pixel at most ``by`` rows away from it, by doubling how many rows each one speaks for."""
     out, rows = np.pad(mask, [(by, by), (0, 0)]), 1
     while rows < 2 * by + 1:

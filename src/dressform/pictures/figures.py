@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from dressform.pictures.components import Part, enclosed, grown, labelled, parts
+from dressform.pictures.components import Part, enclosed, grown, labelled, parts, widened
 from dressform.pictures.heads import heads
 from dressform.pictures.symmetry import mirrored_edge, symmetry
 
@@ -66,11 +66,7 @@ def with_outlines(owners: np.ndarray) -> np.ndarray:
 
 def _mended(mask: np.ndarray) -> np.ndarray:
     """The mask with what lies a line's breadth above something else joined to it: a dark hem on a dark ground tears figures."""
-    out, reach = mask.copy(), max(1, round(_HEM * len(mask)))
-    for d in range(1, reach + 1):
-        out[d:] |= mask[:-d]
-        out[:-d] |= mask[d:]
-    return out
+    return widened(mask, max(1, round(_HEM * len(mask))))
 
 
 def _is_swatch(part: Part) -> bool:
@@ -141,12 +137,13 @@ def _part_the_largest(bodies: list[np.ndarray], unlike: np.ndarray, lines: np.nd
     """
     while (largest := _two_in_one([int(body.sum()) for body in bodies])) is not None:
         body = bodies[largest]
+        if symmetry(body).share > _ONE:
+            return
         left, top, right, bottom = _box(body)
         price = _price(body, unlike, lines)[top:bottom, left:right]
         low, high = (round(share * (right - left)) for share in (_ASIDE, 1 - _ASIDE))
         seam = _seam(price, _Stretch(low + int(_profile(price)[low:high].argmin()), low, high))
-        halves = None if seam is None or symmetry(body).share > _ONE else _halves(body, body, seam)
-        if halves is None:
+        if seam is None or (halves := _halves(body, body, seam)) is None:
             return
         bodies[largest : largest + 1] = halves
 

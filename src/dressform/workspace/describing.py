@@ -43,7 +43,7 @@ def describe(workspace: Workspace, pictures: Sequence[Picture]) -> str:
     """
     written = workspace.character.description
     if workspace.character.base_model == EMBEDDED:
-        return body(who(workspace, read_pictures(workspace, reading.load(), given(pictures))), written)
+        return body(who(written, read_pictures(workspace, reading.load(), given(pictures))), written)
     if not written:
         raise NotReady(
             "dressed pictures only: say what she is under the clothes, in the base model's words "
@@ -57,12 +57,12 @@ def given(pictures: Sequence[Picture]) -> Sequence[Picture]:
     return [p for p in pictures if not p.generation] or pictures
 
 
-def who(workspace: Workspace, seen: Sequence[reading.Reading]) -> dict[str, str]:
+def who(written: str, seen: Sequence[reading.Reading]) -> dict[str, str]:
     """Each attribute of a lay figure: as her owner wrote it, or as the reader sees it where it shows.
 
     How tall she is cannot be seen on a figure that was cut out of a sheet.
     """
-    return {**shown(seen, IDENTITY_ATTRIBUTES), **identity_words(tags.tags(workspace.character.description))}
+    return {**shown(seen, IDENTITY_ATTRIBUTES), **identity_words(tags.tags(written))}
 
 
 def body(attributes: Mapping[str, str], written: str) -> str:

@@ -75,7 +75,7 @@ class Judge:
         seen = dict(zip((p.id for p in given), read_pictures(workspace, self._reader, given), strict=True))
         bare = [seen[p.id] for p in given if p.outfit is None]
         own = [seen[p.id] for p in given if p.outfit == self._outfit and self._outfit is not None]
-        return who(workspace, bare or list(seen.values())), reading.usual(own, GARMENT_ATTRIBUTES)
+        return who(workspace.character.description, bare or list(seen.values())), reading.usual(own, GARMENT_ATTRIBUTES)
 
     def __call__(self, pictures: Tensor, pixels: Sequence[np.ndarray], scene: Seen) -> list[Judged | None]:
         """Each of uint8 pictures [n, 3, h, w] (``pixels``: the same as [h, w, 3]); None for one of an outfit that came out undressed."""

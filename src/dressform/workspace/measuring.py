@@ -207,7 +207,7 @@ def _scene(seed: int, i: int) -> Scene:
 
 def _truth(workspace: Workspace, reader: reading.Reader, names: list[str]) -> Truth:
     neutral, *worn = (read_pictures(workspace, reader, given(workspace.pictures(name))) for name in (None, *names))
-    her = who(workspace, neutral or [r for found in worn for r in found])
+    her = who(workspace.character.description, neutral or [r for found in worn for r in found])
     outfits = {name: reading.usual(found, (*GARMENT_WORDS, "second")) for name, found in zip(names, worn, strict=True)}
     return Truth(her, outfits, noise_floor(workspace.backbone, reader, her))
 
