@@ -46,16 +46,14 @@ def _like_ground(pixels: np.ndarray) -> np.ndarray:
 
 def _common(pixels: np.ndarray, ring: int) -> np.ndarray:
     """Where a pixel has one of the colours that two sides of the picture have plenty of, in cells of 8 grey levels."""
-    cells = pixels >> 3
+    r, g, b = ((pixels[..., i] >> 3).astype(np.int32) + 1 for i in range(3))
+    cells = (r * 34 + g) * 34 + b
     plenty = np.zeros((34, 34, 34), np.int8)
     for side in (cells[:ring], cells[-ring:], cells[:, :ring], cells[:, -ring:]):
-        counts = np.zeros(plenty.shape, np.int32)
-        np.add.at(counts, tuple(side.reshape(-1, 3).T + 1), 1)
-        wide = _spread(counts)
-        plenty += (wide > _COMMON_SHARE * side[..., 0].size) & (counts > 0)
+        counts = np.bincount(side.ravel(), minlength=plenty.size).reshape(plenty.shape)
+        plenty += (_spread(counts) > _COMMON_SHARE * side.size) & (counts > 0)
     near = _spread((plenty >= 2).astype(np.int32)) > 0
-    r, g, b = (cells[..., i].astype(np.intp) + 1 for i in range(3))
-    return near[r, g, b]
+    return near.ravel()[cells]
 
 
 def _spread(counts: np.ndarray) -> np.ndarray:
@@ -115,8 +113,9 @@ def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _planes_between(first: np.ndarray, last: np.ndarray, steps: int) -> np.ndarray:
     """From one line of colours [3, n] to another: int16 [3, n, steps]."""
-    share = np.linspace(0, 1, steps, dtype=np.float32)
-    return np.rint(first[..., None] * (1 - share) + last[..., None] * share).astype(np.int16)
+    way = (last - first).astype(np.float32)[..., None] * np.linspace(0, 1, steps, dtype=np.float32)
+    way += first[..., None]
+    return np.rint(way, out=way).astype(np.int16)
 
 
 def _ring_px(pixels: np.ndarray) -> int:
