@@ -100,7 +100,16 @@ def test_what_her_owner_wrote_of_her_is_completed_by_what_is_read() -> None:
 
 def test_pictures_that_were_drawn_do_not_say_who_she_is_where_there_are_others() -> None:
     own, drawn = (Picture(name, None, "", 128, 128, False, name, i) for i, name in enumerate("ab"))
-    assert describing.given([own, drawn]) == [own] and describing.given([drawn]) == [drawn]
+    assert describing.sample([own, drawn]) == [own] and describing.sample([drawn]) == [drawn]
+
+
+def test_who_she_is_is_read_from_a_few_dozen_pictures_however_many_there_are() -> None:
+    many = [Picture(f"{7919 * i % 1000:03}", "coat" if i % 3 else None, "", 128, 128, False, "") for i in range(60)]
+    some = describing.sample(many)
+    assert len(some) < 40 and describing.sample(many[::-1]) == some
+    assert {p.id for p in many if p.outfit is None} < {p.id for p in some}
+    more = describing.sample([*many, Picture("0005", None, "", 128, 128, False, "")])
+    assert len({p.id for p in more} - {p.id for p in some}) == 1
 
 
 # how far from given pictures ------------------------------------------------------------------------

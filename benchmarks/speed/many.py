@@ -31,7 +31,7 @@ from dressform.workspace import datasets
 from dressform.workspace.workspace import Workspace
 
 BASE = "layfigure"
-_STEPS, _ROWS = 20, 6
+_STEPS, _ROWS, _BATCH = 20, 6, 500
 
 
 def fill(root: Path, count: int) -> str:
@@ -39,10 +39,12 @@ def fill(root: Path, count: int) -> str:
     identity = keys.new_identity()
     store = vault.create(root, {"owner": keys.recipient_of(identity)})
     pixels = intake.png(np.full((128, 128, 3), 200, dtype=np.uint8))
-    for i in range(count):
-        row = Picture(f"{i:064x}", None, f"front view, place {i % (count // 100 or 1)}", 128, 128, False, f"{i}.png")
-        store.write(f"pictures/{row.id}.png", pixels)
-        store.write(f"pictures/{row.id}.json", json.dumps(asdict(row)).encode())
+    for first in range(0, count, _BATCH):
+        batch = {}
+        for i in range(first, min(count, first + _BATCH)):
+            row = Picture(f"{i:064x}", None, f"front view, place {i % (count // 100 or 1)}", 128, 128, False, f"{i}.png")
+            batch |= {f"pictures/{row.id}.png": pixels, f"pictures/{row.id}.json": json.dumps(asdict(row)).encode()}
+        store.write_all(batch)
     store.close()
     return identity
 

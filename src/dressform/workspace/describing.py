@@ -21,6 +21,8 @@ from dressform.pictures import intake, tags
 from dressform.records import Picture
 from dressform.workspace.workspace import Workspace
 
+_SAMPLE = 32
+
 
 def read_pictures(workspace: Workspace, reader: reading.Reader, pictures: Sequence[Picture]) -> list[reading.Reading]:
     """What the reader sees in these pictures of the store; figures of a sheet at any size, for they were set on paper at one."""
@@ -43,7 +45,7 @@ def describe(workspace: Workspace, pictures: Sequence[Picture]) -> str:
     """
     written = workspace.character.description
     if workspace.character.base_model == EMBEDDED:
-        return body(who(written, read_pictures(workspace, reading.load(), given(pictures))), written)
+        return body(who(written, read_pictures(workspace, reading.load(), sample(pictures))), written)
     if not written:
         raise NotReady(
             "dressed pictures only: say what she is under the clothes, in the base model's words "
@@ -52,9 +54,14 @@ def describe(workspace: Workspace, pictures: Sequence[Picture]) -> str:
     return written
 
 
-def given(pictures: Sequence[Picture]) -> Sequence[Picture]:
-    """Those that no model drew, where there are any: no drift is to be taken for her."""
-    return [p for p in pictures if not p.generation] or pictures
+def sample(pictures: Sequence[Picture]) -> list[Picture]:
+    """Those that are read to know who or what all of them show: a few dozen, however many there are.
+
+    None that a model drew where others were given, for no drift is to be taken for her; neutral ones first, which hide nothing.
+    Which ones depends on their names alone: a picture more changes at most one of them.
+    """
+    given = [p for p in pictures if not p.generation] or pictures
+    return sorted(given, key=lambda p: (p.outfit is not None, p.id))[:_SAMPLE]
 
 
 def who(written: str, seen: Sequence[reading.Reading]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from dressform.pictures.duplicates import NEAR
 from dressform.pictures.sharpness import SOFT_BELOW, sharpness
 from dressform.pictures.wanted import Seen
 from dressform.records import Picture
-from dressform.workspace.describing import read_pictures, who
+from dressform.workspace.describing import read_pictures, sample, who
 from dressform.workspace.workspace import Workspace
 
 UNDRESSED = NEUTRAL
@@ -72,10 +72,10 @@ class Judge:
     def _read(self, workspace: Workspace, given: Sequence[Picture]) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """Her attributes, from neutral pictures where there are any; and her garment's, from the outfit's."""
         assert self._reader is not None
-        seen = dict(zip((p.id for p in given), read_pictures(workspace, self._reader, given), strict=True))
-        bare = [seen[p.id] for p in given if p.outfit is None]
-        own = [seen[p.id] for p in given if p.outfit == self._outfit and self._outfit is not None]
-        return who(workspace.character.description, bare or list(seen.values())), reading.usual(own, GARMENT_ATTRIBUTES)
+        bare = [p for p in given if p.outfit is None]
+        own = [p for p in given if p.outfit == self._outfit and self._outfit is not None]
+        her, worn = (read_pictures(workspace, self._reader, sample(some)) for some in (bare or given, own))
+        return who(workspace.character.description, her), reading.usual(worn, GARMENT_ATTRIBUTES)
 
     def __call__(self, pictures: Tensor, pixels: Sequence[np.ndarray], scene: Seen) -> list[Judged | None]:
         """Each of uint8 pictures [n, 3, h, w] (``pixels``: the same as [h, w, 3]); None for one of an outfit that came out undressed."""

@@ -39,7 +39,7 @@ from dressform.measure.separation import (
 from dressform.records import IDENTITY_ALONE, Composition, Figure
 from dressform.store import write_atomically
 from dressform.train.draws import generator, seed_of
-from dressform.workspace.describing import given, read_pictures, who
+from dressform.workspace.describing import read_pictures, sample, who
 from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
 from dressform.workspace.finishing import credentials, finished
 from dressform.workspace.trying import tried_on
@@ -206,7 +206,7 @@ def _scene(seed: int, i: int) -> Scene:
 
 
 def _truth(workspace: Workspace, reader: reading.Reader, names: list[str]) -> Truth:
-    neutral, *worn = (read_pictures(workspace, reader, given(workspace.pictures(name))) for name in (None, *names))
+    neutral, *worn = (read_pictures(workspace, reader, sample(workspace.pictures(name))) for name in (None, *names))
     her = who(workspace.character.description, neutral or [r for found in worn for r in found])
     outfits = {name: reading.usual(found, (*GARMENT_WORDS, "second")) for name, found in zip(names, worn, strict=True)}
     return Truth(her, outfits, noise_floor(workspace.backbone, reader, her))
