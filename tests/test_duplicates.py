@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from PIL import Image
 from benchmarks.pictures.duplicates_part import CHANGES
 from dressform.layfigure.doll import Doll, Scene
 from dressform.layfigure.render import render
-from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
+from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES, training_doll
 from dressform.pictures import duplicates
 
 
@@ -41,8 +43,19 @@ def test_an_empty_picture_is_near_itself_alone() -> None:
 
 
 def test_groups_join_through_a_picture_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "distance", lambda a, b: abs(a - b))
-    assert duplicates.groups([0, 50, 2, 4, 51], near=2) == [(0, 2, 3), (1, 4)]  # type: ignore[list-item]
+    monkeypatch.setattr(duplicates, "_laid_over", lambda a, b: abs(int(a.views) - int(b.views)))
+    marked = [duplicates.Fingerprint(np.ones(4, bool), np.array(mark)) for mark in (0, 50, 2, 4, 51)]
+    assert duplicates.groups(marked, near=2) == [(0, 2, 3), (1, 4)]
+
+
+def test_among_many_the_same_are_found_as_by_comparing_each_with_each() -> None:
+    rng = random.Random(5)
+    drawn = [render(training_doll(rng), 64).picture for _ in range(60)]
+    again = [(0.95 * p).astype(np.uint8) for p in drawn[7:30:5]]
+    prints = [duplicates.fingerprint(p) for p in (*drawn, *again)]
+    pairs = {(i, j) for i in range(len(prints)) for j in range(i) if duplicates.distance(prints[i], prints[j]) <= duplicates.NEAR}
+    together = {(i, j) for group in duplicates.groups(prints) for i in group for j in group if j < i}
+    assert pairs and pairs <= together and {(60 + k, i) for k, i in enumerate(range(7, 30, 5))} <= together
 
 
 def test_the_sharpest_is_kept_and_a_small_copy_is_not_it() -> None:

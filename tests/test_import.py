@@ -67,7 +67,7 @@ def adapter_of(her: Workspace, outfit: str | None):
     return her.adapter(dressing.agreed(her, [outfit] if outfit else []), outfit)
 
 
-def test_an_outfit_from_elsewhere(aoi: Workspace, tmp_path: Path) -> None:
+def test_an_outfit_from_elsewhere(aoi: Workspace, tmp_path: Path, dolls: Path) -> None:
     layers = aoi.backbone.target_layers("attention")
     some = dict(list(layers.items())[3:])
     said = {"modelspec.trigger_phrase": "green_coat", "ss_sd_model_hash": "6ce0161689", "ss_tag_frequency": '{"10_coat": {"coat": 20}}'}
@@ -96,6 +96,7 @@ def test_an_outfit_from_elsewhere(aoi: Workspace, tmp_path: Path) -> None:
         assert again.character.outfit("coat").trigger == "green_coat"  # type: ignore[union-attr]
 
     kept = aoi.adapter_sha256("coat")
+    aoi.add([dolls / "dress"], "coat")  # pictures to measure it by
     assert training.run(aoi, *training.recipes(2, 0, 1)).adapters == ("identity", "dress") and aoi.adapter_sha256("coat") == kept
     looks = dressing.dress(aoi, dressing.Asked(("coat", "dress"), "side view"), SampleConfig(steps=2))
     assert [look.prompt.split(",")[1] for look in looks] == [" green_coat", " aoi_dress"]

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load
 
 from dressform.adapters.stack import Adapter
-from dressform.errors import BadInput, NotReady
+from dressform.errors import BadInput, Failed, NotReady
 from dressform.records import AdapterInfo
 from dressform.train import checkpoint
 from dressform.train.config import TrainConfig
@@ -419,6 +419,14 @@ def test_time_steps_cover_everything_and_half_of_them_the_noisiest_fifth() -> No
     even, noisy = [time_of(i / 1000, 0.0) for i in range(1000)], [time_of(i / 1000, 0.5) for i in range(1000)]
     assert even == list(range(1000))
     assert min(noisy) == 0 and max(noisy) == 999 and sum(t >= 800 for t in noisy) == 600
+
+
+def test_a_loss_that_is_no_number_ends_the_training_before_it_changes_anything(in_float32) -> None:
+    one = adapter(in_float32, "w", 0)
+    before = values(one)
+    with pytest.raises(Failed, match="w: the loss at step 0"):
+        train(in_float32, [Job(one, pictures(in_float32, 1))], lambda predict, rows, y: plain(predict, rows, y) * float("nan"), CONFIG)
+    assert torch.equal(values(one), before)
 
 
 def test_training_lowers_the_loss(in_float32) -> None:

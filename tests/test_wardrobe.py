@@ -12,7 +12,7 @@ from safetensors.torch import load
 
 from dressform.consent import lineage
 from dressform.dress.garments import covering
-from dressform.errors import BadInput, NotReady, StoreError
+from dressform.errors import BadInput, Failed, NotReady, StoreError
 from dressform.layfigure import samples
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.records import Picture
@@ -21,7 +21,7 @@ from dressform.train.cache import Cache, Source
 from dressform.train.events import StepDone
 from dressform.train.plan import Group, Plan
 from dressform.vault import owner
-from dressform.workspace import consenting, planning, training, workspace
+from dressform.workspace import consenting, keeping, planning, training, workspace
 from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import identity_pictures, material
 from dressform.workspace.workspace import Workspace
@@ -261,3 +261,22 @@ def test_no_steps_at_all_is_refused_and_not_taken_for_the_recipes_own() -> None:
     assert [c.steps for c in training.recipes(8, 0, None)] == [400, 250] and [c.steps for c in training.recipes(8, 0, 3)] == [3, 3]
     with pytest.raises(BadInput, match=r"steps 0.*at least 1"):
         training.recipes(8, 0, 0)
+
+
+@pytest.mark.recipe
+def test_what_cannot_end_well_is_said_before_the_first_step_and_never_kept(made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    her = made("few")
+    with pytest.raises(NotReady, match="identity: 2 pictures"):
+        training.run(her, *(replace(r, until="converged") for r in recipes()))
+    assert not adapters(her)
+    training.run(her, *recipes(1))
+    kept = adapters(her)
+    real = training.anchored_identity
+    monkeypatch.setattr(training, "anchored_identity", lambda weight: lambda *given: real(weight)(*given) * float("nan"))
+    with pytest.raises(Failed, match="no number"):
+        training.run(her, *recipes(1), restart=True)
+    broken = training._new_adapter(her, "outfit", "aoi-coat", "aoi_coat", recipes()[1].on(her.backbone), "")
+    broken.values.data[0] = float("inf")
+    with pytest.raises(Failed, match="not kept"):
+        keeping.keep(her, her.gate.need("train:outfit"), "coat", broken, None, ())  # type: ignore[arg-type]
+    assert adapters(her) == kept

@@ -54,7 +54,7 @@ def main() -> None:
         finishing.make_credentials(store, "aoi")
         signer, file = finishing.credentials(store), Path(where) / "look.png"
         for _ in range(args.pictures):
-            finishing.finish(file, render(training_doll(rng), args.side).picture, signer)
+            file.write_bytes(finishing.finished(render(training_doll(rng), args.side).picture, signer))
             began = time.perf_counter()
             states.append(finishing.verify(file).state)
             verifying.append((time.perf_counter() - began) * 1000)

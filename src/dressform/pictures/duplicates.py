@@ -9,7 +9,7 @@ channel fitted: a copy leaves little anywhere, another pose leaves much in one p
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +25,13 @@ NEAR = 22.0
 _WORST = 0.02
 _CROP = 0.03
 _COMPARED_PX = 1024
+_NEAREST, _BLOCK = 40, 512
+"""A picture is laid over so many of those whose hashes are nearest; hashes are compared by blocks of rows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """``bits`` bool [4 * 16 * 15]; ``views`` float32 [6, 32, 32, 3]: the picture whole, and slightly cropped in five ways."""
+    """``bits`` bool [4 * 16 * 15]; ``views`` uint8 [6, 32, 32, 3]: the picture whole, and slightly cropped in five ways."""
 
     bits: np.ndarray
     views: np.ndarray
@@ -52,20 +54,30 @@ def fingerprint(pixels: np.ndarray) -> Fingerprint:
     left, top = image.width * _CROP, image.height * _CROP
     corners = [(left / 2, top / 2), *((x, y) for x in (0.0, left) for y in (0.0, top))]
     boxes = [None, *((x, y, x + image.width - left, y + image.height - top) for x, y in corners)]
-    views = [np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX, box), dtype=np.float32) for box in boxes]
+    views = [np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX, box)) for box in boxes]
     return Fingerprint(bits, np.stack(views))
 
 
 def distance(one: Fingerprint, other: Fingerprint) -> float:
     """How much the worst places differ where the two lie best on each other, in 0..255; 255 where the hashes are far apart."""
-    if (one.bits ^ other.bits).sum() > _MAYBE * max(1, int((one.bits | other.bits).sum())):
-        return 255.0
+    return _laid_over(one, other) if _hashes_apart(np.stack([one.bits, other.bits]), 1, 2)[0, 0] <= _MAYBE else 255.0
+
+
+def _laid_over(one: Fingerprint, other: Fingerprint) -> float:
     return min(_left_over(one.views, other.views[0]), _left_over(other.views, one.views[0]))
+
+
+def _hashes_apart(bits: np.ndarray, first: int, last: int) -> np.ndarray:
+    """How many bits of hashes ``first`` to ``last`` (of bool [n, bits]) differ from each before ``last``, over those set in either."""
+    each, every = bits[first:last].astype(np.float32), bits[:last].astype(np.float32)
+    both, set_ = each @ every.T, every.sum(1)
+    either = set_[first:, None] + set_[None, :] - both
+    return (either - both) / np.maximum(1, either)
 
 
 def _left_over(views: np.ndarray, whole: np.ndarray) -> float:
     """The least, over the views, of the mean over the worst places after each channel's brightness and contrast are fitted."""
-    x, y = views.reshape(len(views), -1, 3), whole.reshape(1, -1, 3)
+    x, y = views.reshape(len(views), -1, 3).astype(np.float32), whole.reshape(1, -1, 3).astype(np.float32)
     dx, dy = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
     gain = ((dx * dy).sum(1, keepdims=True) / np.maximum((dx * dx).sum(1, keepdims=True), 1e-6)).clip(0.5, 2.0)
     left = (gain * dx - dy).reshape(len(views), _SIDE // 2, 2, _SIDE // 2, 2, 3).mean((2, 4))  # signed: a softened edge cancels
@@ -75,14 +87,30 @@ def _left_over(views: np.ndarray, whole: np.ndarray) -> float:
 
 
 def groups(fingerprints: Sequence[Fingerprint], near: float = NEAR) -> list[tuple[int, ...]]:
-    """Every picture's index in exactly one group; near ones, and those near to these, share it. In order of first index."""
-    root = list(range(len(fingerprints)))
-    for i, one in enumerate(fingerprints):
-        for j in range(i):
-            if root[j] != root[i] and distance(one, fingerprints[j]) <= near:
+    """Every picture's index in exactly one group; near ones, and those near to these, share it. In order of first index.
+
+    Each is laid over the few before it whose hashes are nearest, so that a set twice as large takes little more than twice as long.
+    """
+    root = np.arange(len(fingerprints))
+    for i, before in _likely(fingerprints):
+        for j in before:
+            if root[j] != root[i] and _laid_over(fingerprints[i], fingerprints[j]) <= near:
                 low, high = sorted((root[i], root[j]))
-                root = [low if r == high else r for r in root]
-    return [tuple(i for i, r in enumerate(root) if r == first) for first in sorted(set(root))]
+                root[root == high] = low
+    members: dict[int, list[int]] = {}
+    for i, first in enumerate(root.tolist()):
+        members.setdefault(first, []).append(i)
+    return [tuple(found) for _, found in sorted(members.items())]
+
+
+def _likely(fingerprints: Sequence[Fingerprint]) -> Iterator[tuple[int, np.ndarray]]:
+    """Each picture's index, and those before it that may be near: the nearest hash first."""
+    bits = np.stack([one.bits for one in fingerprints]) if fingerprints else np.zeros((0, 1), bool)
+    for first in range(0, len(bits), _BLOCK):
+        apart = _hashes_apart(bits, first, min(len(bits), first + _BLOCK))
+        for i, row in enumerate(apart, first):
+            order = np.argsort(row[:i], kind="stable")[:_NEAREST]
+            yield i, order[row[order] <= _MAYBE]
 
 
 def sharpness(pixels: np.ndarray, side: int) -> float:

@@ -86,8 +86,7 @@ class Cache:
     def drop_unused(self) -> int:
         """Forget every encoding that no set of this run asked for; how many."""
         unused = [name for name in self._store.list(_PLACE) if name not in self._used]
-        for name in unused:
-            self._store.delete(name)
+        self._store.delete_all(unused)
         return len(unused)
 
     def read(self, name: str) -> dict[str, Tensor]:

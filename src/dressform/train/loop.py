@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from dressform.adapters.stack import AdapterStack
 from dressform.backbones.protocol import Backbone
+from dressform.errors import Failed
 from dressform.train import checkpoint
 from dressform.train.checkpoint import Mark
 from dressform.train.config import TrainConfig
@@ -57,6 +59,8 @@ def train(
 
     ``frozen`` (the identity, or that of each job) is attached but never changes. Where ``saved`` holds a checkpoint of the same run,
     training goes on from it. An interrupt saves before it leaves. Only the denoiser stays in memory: a preview reads the rest again.
+
+    Raises Failed where a loss is no number any more.
     """
     empty = backbone.encode_text([""])
     backbone.release_encoders()
@@ -102,6 +106,8 @@ def _step(passes: Passes, live: Sequence[Learner], empty: Tensor, at: _Place, co
     """One optimizer step of every live adapter; their losses before it."""
     _look(passes, live, at.step, config)
     losses = passes.learn([_rows(one, empty, at.step, config) for one in live], config.micro_rows)
+    if wrong := [one.name for one, loss in zip(live, losses, strict=True) if not math.isfinite(loss)]:
+        raise Failed(f"{', '.join(wrong)}: the loss at step {at.step} is no number: train --restart with another --seed")
     at.whole = False
     for one in live:
         one.update(at.step)

@@ -67,9 +67,8 @@ def write(workspace: Workspace, wanted: Mapping[Picture, str], what: str) -> lis
         refuse_young(text)
     grant = workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in changed}))
     _remember(workspace, {p.id: p.caption for p in changed}, what)
-    for picture, text in changed.items():
-        _set(workspace, picture, text)
     workspace.record(grant, [p.id for p in changed], ())
+    workspace.store.write_all(dict(_row(picture, text) for picture, text in changed.items()))
     return [Change(p.source, p.caption, text) for p, text in changed.items()]
 
 
@@ -82,9 +81,8 @@ def undo(workspace: Workspace) -> tuple[str, list[Change]]:
     before: dict[str, str] = written["captions"]
     present = [p for p in workspace.pictures(every=True) if p.id in before]
     grant = workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in present}))
-    for picture in present:
-        _set(workspace, picture, before[picture.id])
     workspace.record(grant, [p.id for p in present], ())
+    workspace.store.write_all(dict(_row(picture, before[picture.id]) for picture in present))
     workspace.store.delete(kept[-1])
     return written["what"], [Change(p.source, p.caption, before[p.id]) for p in present]
 
@@ -99,9 +97,9 @@ def fix(workspace: Workspace, findings: Sequence[Finding]) -> list[Change]:
     return write(workspace, {by_id[i]: text for i, text in texts.items()}, "fix")
 
 
-def _set(workspace: Workspace, picture: Picture, text: str) -> None:
-    row = replace(picture, caption=text)
-    workspace.store.write(f"pictures/{picture.id}.json", json.dumps(asdict(row), ensure_ascii=False).encode())
+def _row(picture: Picture, text: str) -> tuple[str, bytes]:
+    """Where a picture's row lies, and the row with this caption."""
+    return f"pictures/{picture.id}.json", json.dumps(asdict(replace(picture, caption=text)), ensure_ascii=False).encode()
 
 
 def _kept(workspace: Workspace) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +18,7 @@ from dressform.store import write_atomically
 from dressform.workspace.workspace import Workspace, keep_head
 
 GRACE_DAYS = 7
+_SHREDDED = "shredded"
 
 
 def grant(workspace: Workspace, permit: Sequence[Scope], assets: Sequence[str], expires: datetime | None, lang: str) -> Entry:
@@ -79,19 +80,19 @@ def shred(workspace: Workspace, now: datetime | None = None) -> int:
     """Destroy the keys of everything revoked whose days of grace are over; how many things that were."""
     moment = now or datetime.now(UTC)
     entries = workspace.gate.ledger.entries()
-    over = {a for a, (at, grace) in workspace.gate.state().revoked.items() if moment >= at + grace}
-    if not over:
+    ended = {a: at + grace for a, (at, grace) in workspace.gate.state().revoked.items() if moment >= at + grace}
+    if not ended:
         return 0
-    gone = lineage.descended(entries, over)
-    names = [*_named_pictures(workspace, over, gone), *_adapters_among(workspace, gone), *_working_files(workspace)]
-    for name in names:
-        workspace.store.delete(name)
-    if names:
-        evidence = sorted(gone)
-        workspace.gate.ledger.append(
-            workspace.signing_key, "attest", moment, statement=f"shredded {len(names)} objects after revocation", evidence=evidence
-        )
-        keep_head(workspace.store, workspace.gate.ledger)
+    gone = lineage.descended(entries, ended.keys())
+    names = [*_named_pictures(workspace, ended.keys(), gone), *_adapters_among(workspace, gone)]
+    told = max((e.at for e in entries if e.kind == "attest" and e.body["statement"].startswith(_SHREDDED)), default=None)
+    if not names and told is not None and told >= max(ended.values()):
+        return 0  # what was made since was agreed to
+    names += _working_files(workspace)
+    workspace.store.delete_all(names)
+    statement = f"{_SHREDDED} {len(names)} objects after revocation"
+    workspace.gate.ledger.append(workspace.signing_key, "attest", moment, statement=statement, evidence=sorted(gone))
+    keep_head(workspace.store, workspace.gate.ledger)
     return len(names)
 
 
@@ -150,7 +151,7 @@ def _asset(workspace: Workspace, word: str) -> str:
     return outfit_asset(name)
 
 
-def _named_pictures(workspace: Workspace, over: set[str], gone: frozenset[str]) -> list[str]:
+def _named_pictures(workspace: Workspace, over: Collection[str], gone: frozenset[str]) -> list[str]:
     """Everything of the pictures of these assets, and of those that a model drew from them."""
     everything = EVERYTHING in over
     rows = workspace.pictures(every=True)
@@ -165,4 +166,5 @@ def _adapters_among(workspace: Workspace, gone: frozenset[str]) -> list[str]:
 
 
 def _working_files(workspace: Workspace) -> list[str]:
-    return [name for place in ("checkpoints/", "previews/", "cache/", "drafts/") for name in workspace.store.list(place)]
+    places = ("checkpoints/", "previews/", "cache/", "drafts/", "captions/", "lint/")
+    return [name for place in places for name in workspace.store.list(place)]

@@ -21,11 +21,15 @@ from dressform.pictures import intake, tags
 from dressform.records import Picture
 from dressform.workspace.workspace import Workspace
 
-_SAMPLE = 32
+_SAMPLE, _AT_ONCE = 32, 64
 
 
 def read_pictures(workspace: Workspace, reader: reading.Reader, pictures: Sequence[Picture]) -> list[reading.Reading]:
     """What the reader sees in these pictures of the store; figures of a sheet at any size, for they were set on paper at one."""
+    return [one for i in range(0, len(pictures), _AT_ONCE) for one in _read(workspace, reader, pictures[i : i + _AT_ONCE])]
+
+
+def _read(workspace: Workspace, reader: reading.Reader, pictures: Sequence[Picture]) -> list[reading.Reading]:
     side = workspace.backbone.size_px
     pixels = [intake.fitted(intake.from_png(workspace.store.read(f"pictures/{p.id}.png")), side) for p in pictures]
     found: dict[str, reading.Reading] = {}

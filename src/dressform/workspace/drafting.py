@@ -114,7 +114,8 @@ def propose(
     poses, backgrounds = (POSES, BACKGROUNDS) if _embedded(workspace) else _ELSEWHERE
     scenes = lacking(have, (VIEWS, poses, backgrounds), asked.want - len(have))
     first = max((c.number for c in waiting(workspace)), default=0) + 1
-    found, left = _best(workspace, grant, asked, [(scene, 0) for scene in scenes], config, on_pictures)
+    turns = [(scene, (have + scenes[:i]).count(scene)) for i, scene in enumerate(scenes)]
+    found, left = _best(workspace, grant, asked, turns, config, on_pictures)
     ranked = sorted(found, key=lambda one: one[0].judged.rank, reverse=True)
     kept = [(replace(c, number=first + i), pixels) for i, (c, pixels) in enumerate(ranked)]
     _keep(workspace, grant, kept)
@@ -174,8 +175,8 @@ def redraw(
         own = [c for c in candidates if c.asked == asked]
         grant = _agreed(workspace, asked)
         found, failed = _best(workspace, grant, asked, [(c.scene, c.turn + 1) for c in own], config, on_pictures)
-        numbers = {c.scene: c.number for c in own}
-        kept = [(replace(c, number=numbers[c.scene]), pixels) for c, pixels in found]
+        numbers = {(c.scene, c.turn + 1): c.number for c in own}
+        kept = [(replace(c, number=numbers[c.scene, c.turn]), pixels) for c, pixels in found]
         _keep(workspace, grant, kept)
         made += [c for c, _ in kept]
         left += failed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +27,7 @@ from dressform.errors import BadInput, NotReady
 from dressform.records import IDENTITY_ALONE, Composition, Look
 from dressform.store import write_atomically
 from dressform.train.draws import seed_of
-from dressform.workspace.finishing import credentials, finish, finished
+from dressform.workspace.finishing import credentials, finished
 from dressform.workspace.workspace import Workspace, asset_of
 
 OnPictures = Callable[[int, int], None]
@@ -94,10 +94,7 @@ def dress(
     undressed, UnknownName for an outfit, NotReady before training. Infotext tells others about her, so it needs the consent to
     publish.
     """
-    wear, text = asked.wear, asked.text
-    for said in dict.fromkeys((text, plain(text))):  # weights must not part a word that is looked for
-        refuse_undressed(f"{wear}, {said}")
-        refuse_young(f"{wear}, {said}")
+    _refuse(asked.wear, asked.text)
     looks_to_draw = _worn(workspace, asked)
     names = list(dict.fromkeys(name for worn in looks_to_draw for name in worn.adapters.names))
     rows = [
@@ -112,14 +109,28 @@ def dress(
     told = [_infotext(workspace, stack, row, config) if asked.infotext else "" for row in rows]  # first: it may refuse a prompt
     with stack.attached():
         pictures = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
-    looks, made, signer = [], [], credentials(workspace.store)
-    called = np.repeat([worn.label for worn in looks_to_draw], asked.count).tolist()
-    for row, outfit, about, pixels in zip(rows, called, told, pictures.permute(0, 2, 3, 1).numpy(), strict=True):
-        file = workspace.looks / f"{workspace.character.name}-{outfit}-{row.seed}.png"
-        made.append(finish(file, pixels, signer, about))
-        looks.append(Look(str(file), row.prompt, outfit, row.seed))
-    workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)], made)
-    return looks
+    signer, called = credentials(workspace.store), np.repeat([worn.label for worn in looks_to_draw], asked.count).tolist()
+    made = [finished(one, signer, about) for one, about in zip(pictures.permute(0, 2, 3, 1).numpy(), told, strict=True)]
+    files = [workspace.looks / f"{workspace.character.name}-{outfit}-{row.seed}.png" for row, outfit in zip(rows, called, strict=True)]
+    _leave(workspace, grant, names, made, dict(zip(files, made, strict=True)))
+    return [Look(str(file), row.prompt, outfit, row.seed) for file, row, outfit in zip(files, rows, called, strict=True)]
+
+
+def _leave(workspace: Workspace, grant: Grant[Scope], names: Sequence[str], pictures: Iterable[bytes], files: Mapping[Path, bytes]) -> None:
+    """Write finished files, once it stands in the ledger what ``pictures`` were made. Raises Refused where consent was taken back."""
+    workspace.gate.holds(grant)
+    inputs = [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)]
+    workspace.record(grant, inputs, [sha256(data).hexdigest() for data in pictures])
+    for file, data in files.items():
+        write_atomically(file, data)
+
+
+def _refuse(*said: str) -> None:
+    """Raises Refused for words that ask for less than dressed, or for someone under age; no weights may part them."""
+    text = ", ".join(said)
+    for one in dict.fromkeys((text, plain(text))):
+        refuse_undressed(one)
+        refuse_young(one)
 
 
 def _worn(workspace: Workspace, asked: Asked) -> list[_Worn]:
@@ -168,8 +179,10 @@ def lookbook(
 ) -> tuple[str, str]:  # fmt: skip
     """Every trained outfit from every view, as ``looks/lookbook.png`` and ``looks/lookbook.html``; their paths.
 
-    With ``accessories`` each is worn with them, and the files say so in their names.
+    With ``accessories`` each is worn with them, and the files say so in their names. Raises Refused for a background that asks for
+    less than dressed or for someone under age, NotReady before training, BadInput or UnknownName for accessories.
     """
+    _refuse(background)
     names = workspace.trained()
     if not names:
         raise NotReady("no outfit is trained yet: run dressform train")
@@ -193,9 +206,8 @@ def lookbook(
     title = f"{workspace.character.name}: {_label('lookbook', accessories).replace('-with-', ' with ')}"
     picture, page = (workspace.looks / f"{_label('lookbook', accessories)}.{ending}" for ending in ("png", "html"))
     signer = credentials(workspace.store)
-    made = finish(picture, book.sheet(cells, names, VIEWS, title), signer)
-    files = {key: finished(pixels, signer) for key, pixels in cells.items()}
-    write_atomically(page, book.page(files, names, VIEWS, title).encode())
-    outputs = [made, *(sha256(data).hexdigest() for data in files.values())]
-    workspace.record(grant, [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, every)], outputs)
+    sheet = finished(book.sheet(cells, names, VIEWS, title), signer)
+    each = {key: finished(pixels, signer) for key, pixels in cells.items()}
+    files = {picture: sheet, page: book.page(each, names, VIEWS, title).encode()}
+    _leave(workspace, grant, every, [sheet, *each.values()], files)
     return str(picture), str(page)

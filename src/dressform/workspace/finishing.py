@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -46,13 +45,6 @@ def finished(pixels: np.ndarray | Image.Image, signer: Credentials, infotext: st
     """Uint8 pixels [h, w, 3] as a signed PNG with nothing else in it but the infotext, where that is given."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     return provenance.signed(png(image, infotext), signer)
-
-
-def finish(file: Path, pixels: np.ndarray | Image.Image, signer: Credentials, infotext: str = "") -> str:
-    """Write the same into a file; its SHA-256 for the ledger."""
-    data = finished(pixels, signer, infotext)
-    write_atomically(file, data)
-    return sha256(data).hexdigest()
 
 
 def verify(file: Path) -> Seen:

@@ -190,8 +190,7 @@ def _keep(workspace: Workspace, grant: Take, outfit: str | None, adapter: Adapte
     inputs = [adapter.info.origin_sha256, *([adapter.info.identity_sha256] if adapter.info.identity_sha256 else [])]
     workspace.record(grant, inputs, [sha256(data).hexdigest()])  # first, so that no adapter is without its line
     name = workspace.adapter_name(outfit)
-    workspace.store.write(name, data)
-    workspace.store.write(f"{name}.mark", IMPORTED)
+    workspace.store.write_all({name: data, f"{name}.mark": IMPORTED})
 
 
 def wanted(kind: str, outfit: str, accessory: str = "") -> tuple[str | None, Worn]:

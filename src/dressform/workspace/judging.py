@@ -62,7 +62,7 @@ class Judge:
         self._outfit, self._side = outfit, workspace.backbone.size_px
         self._reader = reading.load() if workspace.character.base_model == EMBEDDED else None
         every = workspace.pictures(every=True)
-        here = [intake.from_png(workspace.store.read(f"pictures/{p.id}.png")) for p in every if p.outfit == outfit]
+        here = (intake.from_png(workspace.store.read(f"pictures/{p.id}.png")) for p in every if p.outfit == outfit)
         self._prints = [duplicates.fingerprint(pixels) for pixels in (*here, *beside)]
         self.who: Mapping[str, str] = {}
         self.worn: Mapping[str, str] = {}

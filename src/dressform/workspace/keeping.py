@@ -9,6 +9,7 @@ from dressform.adapters import files
 from dressform.adapters.stack import Adapter
 from dressform.consent.gate import Grant
 from dressform.consent.scopes import Scope
+from dressform.errors import Failed
 from dressform.train.checkpoint import Mark
 from dressform.workspace.workspace import Workspace
 
@@ -22,8 +23,9 @@ def is_done(workspace: Workspace, outfit: str | None, mark: Mark) -> bool:
 
 
 def keep(workspace: Workspace, grant: Grant[Scope], outfit: str | None, adapter: Adapter, mark: Mark, inputs: Sequence[str]) -> None:
-    """Keep a trained adapter; ``inputs`` are the hashes it comes from, for the ledger."""
+    """Keep a trained adapter; ``inputs`` are the hashes it comes from, for the ledger. Raises Failed where its values are no numbers."""
+    if not adapter.values.isfinite().all():
+        raise Failed(f"{adapter.info.name}: its values are no numbers, so it is not kept: train --restart with another --seed")
     name, data = workspace.adapter_name(outfit), files.to_bytes(adapter)
     workspace.record(grant, inputs, [hashlib.sha256(data).hexdigest()])  # first, so that no adapter is without its line
-    workspace.store.write(name, data)
-    workspace.store.write(f"{name}.mark", mark.digest.encode())
+    workspace.store.write_all({name: data, f"{name}.mark": mark.digest.encode()})

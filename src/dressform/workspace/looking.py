@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from dressform.backbones.embedded import EMBEDDED
+from dressform.backbones.folder import digest_of
 from dressform.consent.refusals import refuse_young
 from dressform.errors import NotReady
 from dressform.layfigure.captions import NEUTRAL, garment_tag, scene_tags
@@ -23,6 +26,9 @@ from dressform.workspace.describing import read_pictures
 from dressform.workspace.room import UNNAMED, view_of
 from dressform.workspace.workspace import Workspace, asset_of
 
+_KEPT = "lint/looked-at.json"
+_Shown = tuple[tuple[str, ...], str]
+_NOTHING: _Shown = ((), "")
 _OF_GARMENTS = ("garment-always-named", "another-outfit")
 """Findings that an accessory does not have: what she wears beside it may be anything, and is to be named."""
 
@@ -33,9 +39,22 @@ def findings(workspace: Workspace) -> list[Finding]:
     if pictures:
         workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in pictures}))
     words = Words(workspace.character.trigger, tuple((o.name, o.trigger) for o in workspace.character.outfits))
-    found = lint(_seen(workspace, pictures), words, near_duplicates(workspace, pictures))
+    near, shown = _looked_at(workspace, pictures)
+    seen = [Seen(p.id, p.source, p.outfit, p.caption, p.has_mask, *shown.get(p.id, _NOTHING)) for p in pictures]
+    found = lint(seen, words, near)
     accessories = workspace.character.named("accessory")
     return [f for f in found if f.about not in accessories or f.code not in _OF_GARMENTS]
+
+
+def _looked_at(workspace: Workspace, pictures: Sequence[Picture]) -> tuple[list[tuple[str, ...]], dict[str, _Shown]]:
+    """Near-duplicates, and by id what a reader sees and what it sees to be worn: kept sealed until a picture comes or goes."""
+    by = digest_of(sorted(reading.shipped_folder().iterdir())) if workspace.character.base_model == EMBEDDED else ""
+    key = sha256(json.dumps([by, duplicates.NEAR, sorted((p.id, p.outfit or "", p.figure) for p in pictures)]).encode()).hexdigest()
+    if _KEPT in workspace.store and (kept := json.loads(workspace.store.read(_KEPT)))["key"] == key:
+        return [tuple(group) for group in kept["near"]], {i: (tuple(said), worn) for i, (said, worn) in kept["shown"].items()}
+    near, shown = near_duplicates(workspace, pictures), _shown(workspace, pictures) if by else {}
+    workspace.store.write(_KEPT, json.dumps({"key": key, "near": near, "shown": shown}).encode())
+    return near, shown
 
 
 def refuse_serious(found: Sequence[Finding]) -> None:
@@ -108,14 +127,9 @@ def _scene(seen: reading.Reading) -> Scene:
     return Scene(seen.words["view"], seen.words["pose"], seen.words["background"])
 
 
-def _seen(workspace: Workspace, pictures: Sequence[Picture]) -> list[Seen]:
-    plain = [Seen(p.id, p.source, p.outfit, p.caption, p.has_mask) for p in pictures]
-    if workspace.character.base_model != EMBEDDED:
-        return plain
+def _shown(workspace: Workspace, pictures: Sequence[Picture]) -> dict[str, _Shown]:
     found = read_pictures(workspace, reading.load(), pictures)
-    return [
-        Seen(p.id, p.source, p.outfit, p.caption, p.has_mask, shown_tags(r), r.words["kind"]) for p, r in zip(plain, found, strict=True)
-    ]
+    return {p.id: (shown_tags(r), r.words["kind"]) for p, r in zip(pictures, found, strict=True)}
 
 
 def shown_tags(seen: reading.Reading) -> tuple[str, ...]:

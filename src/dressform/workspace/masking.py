@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -22,6 +22,7 @@ from dressform.layfigure.canvas import GARMENT_LABELS
 from dressform.measure import reader as reading
 from dressform.pictures import foreground, intake, masks, tags
 from dressform.records import Picture
+from dressform.workspace.room import MOST_SHOWN
 from dressform.workspace.workspace import Workspace, asset_of
 
 By = Literal["auto", "reader", "words", "neutral"]
@@ -74,20 +75,24 @@ def mask(
     if by == "reader" and not embedded:
         raise NotReady("the reader reads pictures of the embedded lay-figure world alone; use --by words or --by neutral")
     find = _FINDERS[by](workspace, tuple(words) or (outfit,))
-    found: dict[Picture, np.ndarray] = {}
+    done: list[Picture] = []
     left: list[tuple[str, str]] = []
-    for i, picture in enumerate(wanted):
-        try:
-            found[picture] = _checked(find(picture))
-        except BadInput as error:
-            left.append((picture.source, str(error)))
-        on_picture(i + 1, len(wanted))
-    for picture, one in found.items():
-        _keep(workspace, picture, one)
-    preview = _preview(workspace, outfit, found) if found else ""
-    if found:
-        workspace.record(grant, [p.id for p in found], ())
-    return Masked(by, tuple(p.source for p in found), tuple(left), preview)
+    try:
+        for i, picture in enumerate(wanted):
+            try:
+                found = _checked(find(picture))
+            except BadInput as error:
+                left.append((picture.source, str(error)))
+            else:
+                workspace.gate.holds(grant)
+                _keep(workspace, picture.id, found)
+                done.append(picture)
+            on_picture(i + 1, len(wanted))
+    finally:  # what is kept is recorded, also where the rest was interrupted
+        if done:
+            workspace.record(grant, [p.id for p in done], ())
+    preview = _preview(workspace, outfit, done[:MOST_SHOWN]) if done else ""
+    return Masked(by, tuple(p.source for p in done), tuple(left), preview)
 
 
 Finder = Callable[[Picture], np.ndarray]
@@ -170,15 +175,17 @@ def _checked(found: np.ndarray) -> np.ndarray:
     return found
 
 
-def _keep(workspace: Workspace, picture: Picture, found: np.ndarray) -> None:
-    workspace.store.write(f"pictures/{picture.id}.mask.png", intake.png(found))
-    row = replace(picture, has_mask=True)
-    workspace.store.write(f"pictures/{picture.id}.json", json.dumps(asdict(row), ensure_ascii=False).encode())
+def _keep(workspace: Workspace, picture: str, found: np.ndarray) -> None:
+    """The mask beside the picture of that id, whose row may have another caption by now."""
+    name = f"pictures/{picture}"
+    row = json.loads(workspace.store.read(f"{name}.json")) | {"has_mask": True}
+    workspace.store.write_all({f"{name}.mask.png": intake.png(found), f"{name}.json": json.dumps(row, ensure_ascii=False).encode()})
 
 
-def _preview(workspace: Workspace, outfit: str, found: Mapping[Picture, np.ndarray]) -> str:
+def _preview(workspace: Workspace, outfit: str, done: Sequence[Picture]) -> str:
     """A sheet of what was found, in the store: as private as the pictures."""
-    shown = [intake.fitted(masks.overlaid(_pixels(workspace, p), m), _SHEET_PX) for p, m in found.items()]
+    found = [(_pixels(workspace, p), intake.from_png(workspace.store.read(f"pictures/{p.id}.mask.png")) > 127) for p in done]
+    shown = [intake.fitted(masks.overlaid(pixels, mask), _SHEET_PX) for pixels, mask in found]
     shown += [np.full_like(shown[0], 255)] * (-len(shown) % min(_COLUMNS, len(shown)))
     columns = min(_COLUMNS, len(shown))
     rows = [np.concatenate(shown[i : i + columns], axis=1) for i in range(0, len(shown), columns)]

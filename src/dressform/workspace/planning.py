@@ -64,16 +64,17 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, restart:
     """
     who = identity_mark(workspace, given, recipes.identity)
     budget = recipes.memory_bytes or memory.budget_bytes(_device(workspace))
+    own = [n for n in given.outfits if restart or not workspace.imported(n)]
     if restart or not is_done(workspace, None, who):
         cost = _cost(workspace, IDENTITY, recipes.identity, anchored_identity(recipes.identity.anchor), budget)
         identity = planned({IDENTITY: recipes.identity.steps}, recipes.identity.rows, cost, budget)
-        todo = list(given.outfits)
+        todo = own
     else:
         identity = None
-        marks = {n: outfit_mark(workspace, given, recipes.outfits, n) for n in given.outfits}
+        marks = {n: outfit_mark(workspace, given, recipes.outfits, n) for n in own}
         todo = [n for n, m in marks.items() if restart or not is_done(workspace, n, m)]
     kept = ([IDENTITY] if identity is None else []) + [n for n in given.outfits if n not in todo]
-    outfits = _outfits(workspace, recipes, todo, budget) if todo else None
+    outfits = _outfits(workspace, recipes, todo, own, budget) if todo else None
     return Outlook(tuple(kept), identity, outfits, budget, workspace.character.named("accessory"), len(given.identity.ids))
 
 
@@ -87,11 +88,12 @@ def outfit_mark(workspace: Workspace, given: Material, config: TrainConfig, *nam
     return mark(config, workspace.backbone.sha256, workspace.adapter_sha256(None), [given.outfits[n] for n in names])
 
 
-def _outfits(workspace: Workspace, recipes: Recipes, todo: Sequence[str], budget: float) -> Plan:
+def _outfits(workspace: Workspace, recipes: Recipes, todo: Sequence[str], own: Sequence[str], budget: float) -> Plan:
+    """The plan for those still ``todo``; a group that was begun is gone on with whole, where all of it is ``own``: to be trained here."""
     config = recipes.outfits
     cost = _cost(workspace, "outfits", config, outfit_on_identity(config.preserve), budget)
     steps = dict.fromkeys(todo, config.steps)
-    begun = [group for group in _begun(workspace, config) if set(group.names) & set(todo)]
+    begun = [group for group in _begun(workspace, config) if set(group.names) & set(todo) and set(group.names) <= set(own)]
     fresh = [name for name in todo if not any(name in group.names for group in begun)]
     groups = [*begun, *(planned(dict.fromkeys(fresh, config.steps), config.rows, cost, budget).groups if fresh else ())]
     steps |= {name: config.steps for group in begun for name in group.names}
@@ -112,8 +114,7 @@ def _begun(workspace: Workspace, config: TrainConfig) -> list[Group]:
     said = json.loads(workspace.store.read(GROUPS))
     if said["key"] != _key(workspace, "outfits", config) and not list(workspace.store.list("checkpoints/outfits-")):
         return []
-    known = {o.name for o in workspace.character.outfits}
-    return [Group(tuple(g["names"]), g["micro_rows"]) for g in said["groups"] if set(g["names"]) <= known]
+    return [Group(tuple(g["names"]), g["micro_rows"]) for g in said["groups"]]
 
 
 def _cost(workspace: Workspace, what: str, config: TrainConfig, objective: Objective, budget: float) -> Cost:

@@ -16,11 +16,12 @@ from dressform.adapters.widening import widened, widest
 from dressform.consent import lineage
 from dressform.consent.gate import Grant
 from dressform.consent.scopes import Scope
-from dressform.errors import BadInput, Refused
+from dressform.errors import BadInput, NotReady, Refused
 from dressform.records import AdapterInfo, Picture
 from dressform.train import memory
 from dressform.train.checkpoint import Mark
 from dressform.train.config import TrainConfig
+from dressform.train.data import apart
 from dressform.train.draws import seed_of
 from dressform.train.events import StepDone
 from dressform.train.figures import Meter, Record
@@ -97,6 +98,7 @@ def run(
     _spare(workspace, identity, outfits)
     given = material(workspace, pictures, of_her, watch.on_encoded)
     recipes = _recipes(workspace, learn_her, identity, outfits, memory_bytes)
+    _refuse_too_few(given, recipes)
     if restart:
         _clear(workspace)
     outlook = look_ahead(workspace, given, recipes, restart)
@@ -125,7 +127,20 @@ def plan(
     pictures, of_her, learn_her, _ = _agreed(workspace, source)
     _spare(workspace, identity, outfits)
     given = material(workspace, pictures, of_her, watch.on_encoded)
-    return look_ahead(workspace, given, _recipes(workspace, learn_her, identity, outfits, memory_bytes))
+    recipes = _recipes(workspace, learn_her, identity, outfits, memory_bytes)
+    _refuse_too_few(given, recipes)
+    return look_ahead(workspace, given, recipes)
+
+
+def _refuse_too_few(given: Material, recipes: Recipes) -> None:
+    """Raises NotReady, before anything is trained, where a set is too small to hold pictures out and that is asked for."""
+    sets = {IDENTITY: (recipes.identity, given.identity), **{name: (recipes.outfits, one) for name, one in given.outfits.items()}}
+    for name, (config, one) in sets.items():
+        if config.until != "steps":
+            try:
+                apart(one, config.seed)
+            except NotReady as error:
+                raise NotReady(f"{name}: {error}") from error
 
 
 def _spare(workspace: Workspace, *recipes: TrainConfig) -> None:
@@ -147,21 +162,24 @@ def _recipes(workspace: Workspace, grant: Grant[Scope], identity: TrainConfig, o
 
 def _clear(workspace: Workspace) -> None:
     """Forget checkpoints and groups."""
-    for name in list(workspace.store.list("checkpoints/")):
-        workspace.store.delete(name)
+    workspace.store.delete_all(list(workspace.store.list("checkpoints/")))
 
 
 def _agreed(
     workspace: Workspace, origin: Origin, restart: bool = False
 ) -> tuple[list[Picture], list[Picture], Grant[Scope], Grant[Scope] | None]:
-    """All pictures, those that the identity is learned from, and consent to learn from them. Raises NotReady or Refused."""
-    pictures = workspace.pictures(every=True)
+    """All pictures, those that the identity is learned from, and consent to learn from them. Raises NotReady or Refused.
+
+    An outfit that was taken back is left out, and holds up none of the others.
+    """
+    revoked = workspace.gate.state().revoked
+    pictures = [p for p in workspace.pictures(every=True) if p.outfit is None or asset_of(p.outfit) not in revoked]
     learned = frozenset() if restart or workspace.adapter_name(None) not in workspace.store else _learned_from(workspace)
     of_her = identity_pictures(pictures, origin, workspace.character.named("accessory"), learned)
     if origin == "auto" and any(p.outfit is None for p in of_her):
         showing = {None, *(name for name in {p.outfit for p in of_her} if name is not None and _may_show_her(workspace, name))}
         of_her = [p for p in of_her if p.outfit in showing]
-    names = [o.name for o in workspace.character.outfits]
+    names = sorted({p.outfit for p in pictures if p.outfit is not None})
     learn_her = workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in of_her}))
     learn_outfits = workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None
     return pictures, of_her, learn_her, learn_outfits

@@ -66,9 +66,15 @@ class Workspace:
 
     @cached_property
     def backbone(self) -> Backbone:
-        """The character's base model, loaded on first use."""
+        """The character's base model, loaded on first use: nothing is learned or drawn without it.
+
+        Raises Refused where her file, which anybody can edit, says of her that she is under age.
+        """
         from dressform import backbones
 
+        refuse_young(", ".join([self.character.name, self.character.trigger, self.character.description]))
+        for worn in self.character.outfits:
+            refuse_young(f"{worn.name}, {worn.trigger}")
         return backbones.load(self.character.base_model)
 
     # pictures ---------------------------------------------------------------------------------------
@@ -145,8 +151,10 @@ class Workspace:
         return mark in self.store and self.store.read(mark) == IMPORTED
 
     def trained(self, kind: Worn = "outfit") -> list[str]:
-        """Names of the outfits, or accessories, that have an adapter."""
-        return [name for name in self.character.named(kind) if self.adapter_name(name) in self.store]
+        """Names of the outfits, or accessories, that have an adapter; none in quarantine."""
+        found = [name for name in self.character.named(kind) if self.adapter_name(name) in self.store]
+        gone = self.quarantined()
+        return [name for name in found if self.adapter_sha256(name) not in gone] if gone else found
 
     def adapter(self, _grant: Grant[Scope], outfit: str | None) -> Adapter:
         """The identity adapter (None), or that of an outfit or accessory.

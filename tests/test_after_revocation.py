@@ -1,0 +1,101 @@
+"""What goes on after consent was taken back, and what does not: on the tiny base model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dressform.consent.scopes import CAREFUL
+from dressform.dress.sampler import SampleConfig
+from dressform.errors import Refused
+from dressform.layfigure import samples
+from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
+from dressform.pictures.tags import Edit, Where
+from dressform.store import MemoryStore
+from dressform.vault import owner
+from dressform.workspace import captioning, consenting, dressing, planning, training, workspace
+from dressform.workspace.workspace import Workspace
+
+OUTFITS = ("coat", "dress")
+
+
+@pytest.fixture
+def aoi(tmp_path: Path, tiny_backbone, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A character with two outfits, trained."""
+    monkeypatch.setattr(training, "preview", lambda *_a: None)
+    monkeypatch.setattr(planning, "measured", lambda *_a, **_k: planning.Cost(0, 2**30, 0.0, 1.0))
+    store, doll = MemoryStore(), HELD_OUT_IDENTITIES["aoi"]
+    workspace.create(tmp_path / "aoi", workspace.Asked("aoi", 24, base_model=str(tiny_base)), store)
+    her = Workspace(tmp_path / "aoi", store, owner.load())
+    her.__dict__["backbone"] = tiny_backbone
+    samples.draw(tmp_path / "neutral", doll, None, 2, seed=0, size=32)
+    her.add([tmp_path / "neutral"], None)
+    for i, name in enumerate(OUTFITS, 1):
+        samples.draw(tmp_path / name, doll, HELD_OUT_DESIGNS[f"{name}-a"], 2, seed=i, size=32)
+        her.add([tmp_path / name], name)
+    train(her)
+    return her
+
+
+def train(her: Workspace, restart: bool = False) -> tuple[str, ...]:
+    return training.run(her, *(replace(r, rows=2) for r in training.recipes(2, 0, 1)), restart=restart).adapters
+
+
+@pytest.mark.recipe
+def test_the_other_outfits_go_on_and_what_is_made_later_is_not_shredded(aoi: Workspace) -> None:
+    captioning.edit(aoi, Where.parsed("outfit=dress"), Edit(add=("seen once",)))
+    consenting.revoke(aoi, ["dress"], 7)
+    assert train(aoi, restart=True) == ("identity", "coat") and aoi.trained() == ["coat"]
+    book, _ = dressing.lookbook(aoi, 0, SampleConfig(steps=1))
+    assert Path(book).exists()
+    consenting.revoke(aoi, ["dress"], 0)
+    assert consenting.shred(aoi)
+    assert not list(aoi.store.list("captions/")), "what the shredded pictures were called is gone with them"
+    made = {"checkpoints/outfits-x/1": b"begun", "drafts/0001.json": b"{}", "cache/x": b"encoded"}
+    aoi.store.write_all(made)
+    lines = len(aoi.gate.ledger.entries())
+    assert consenting.shred(aoi) == 0 and len(aoi.gate.ledger.entries()) == lines
+    assert all(name in aoi.store for name in made)
+    assert train(aoi, restart=True) == ("identity", "coat")
+
+
+@pytest.mark.recipe
+def test_what_is_taken_back_while_it_is_drawn_is_never_written(aoi: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = dressing.draw
+
+    def taken_back(*args: object) -> object:
+        drawn = real(*args)  # type: ignore[arg-type]
+        consenting.revoke(aoi, ["coat"], 7)
+        return drawn
+
+    def looks(her: Workspace) -> list[dressing.Look]:
+        return dressing.dress(her, dressing.Asked(("coat",), "side view"), SampleConfig(steps=1))
+
+    def lookbook(her: Workspace) -> tuple[str, str]:
+        return dressing.lookbook(her, 0, SampleConfig(steps=1))
+
+    monkeypatch.setattr(dressing, "draw", taken_back)
+    ways: tuple[Callable[[Workspace], object], ...] = (looks, lookbook)
+    for way in ways:
+        with pytest.raises(Refused):
+            way(aoi)
+        assert not aoi.looks.exists() or not list(aoi.looks.iterdir())
+        consenting.grant(aoi, ("dress",), ("coat",), None, "en")
+
+
+@pytest.mark.recipe
+def test_words_that_are_refused_are_refused_wherever_they_stand(aoi: Workspace) -> None:
+    for background in ("nude, topless", "14 year old girl", "(nu:1.1)de"):
+        with pytest.raises(Refused):
+            dressing.lookbook(aoi, 0, SampleConfig(steps=1), background)
+    del aoi.__dict__["backbone"]
+    for changes in ({"description": "a 14 year old girl"}, {"trigger": "14 year old"}):
+        edited = Workspace(aoi.root, aoi.store, aoi.owner)
+        edited.character = replace(edited.character, **changes)  # type: ignore[arg-type]
+        with pytest.raises(Refused, match="adults only"):
+            train(edited, restart=True)
+        consenting.revoke(edited, ["coat"], 7)  # taking back is always possible
+        consenting.grant(aoi, CAREFUL, ("coat",), None, "en")
