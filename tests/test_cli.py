@@ -146,3 +146,30 @@ def test_figures_are_written_in_the_one_form() -> None:
 
     written = json.loads(to_json(Measured({"burn_in": share([True, False])}, {}, Truth({}, {}), {})))
     assert set(written["figures"]["burn_in"]) == {"value", "n", "low", "high"}
+
+
+@pytest.mark.recipe
+def test_wrong_words_are_refused_in_one_line_and_nothing_is_changed(tmp_path: Path, dolls: Path) -> None:
+    """What real people type by mistake, before anything is trained."""
+    assert run("new", "mira", "--age", "27", "--yes", cwd=tmp_path).returncode == 0
+    (tmp_path / "file").write_bytes(b"")
+    ledger = (tmp_path / "mira" / "consent.jsonl").read_bytes()
+    for words, said in (
+        (["consent", "revoke", "mira", "--grace-days", "99999999999"], "--grace-days"),
+        (["consent", "grant", "mira", "--permit", "publish", "--expires", "2020-01-01"], "come already"),
+        (["add", "mira", str(dolls / "dress"), "--outfit", ""], "outfit name ''"),
+        (["add", "mira", str(dolls / "dress"), "--accessory", ""], "accessory name ''"),
+        (["add", "mira", str(dolls / "dress"), "--outfit", "neutral"], "--neutral"),
+        (["add", "mira", str(dolls), "--neutral"], "dress/, neutral/"),
+        (["new", "anna", "--age", "27", "--yes", "--folder", "file"], "is a file"),
+        (["new", "anna", "--age", "27", "--yes", "--folder", "file/anna"], "could not make the folder"),
+        (["new", "anna", "--age", "27", "--yes", "--expires", "2020-01-01"], "come already"),
+        (["measure", "mira", "--json", "mira"], "is a folder"),
+        (["measure", "mira", "--each", "0"], "--each 0"),
+        (["lookbook", "mira", "--steps", "-1"], "--steps -1"),
+        (["dress", "mira", "side view", "--outfit", "dress", "-n", "0"], "-n 0"),
+        (["dress", "mira", "side view", "--outfit", "dress", "--seed", "99999999999999999999"], "--seed 9"),
+    ):
+        refused(run(*words, cwd=tmp_path), said)
+    assert (tmp_path / "mira" / "consent.jsonl").read_bytes() == ledger
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "mira", "pictures"]

@@ -78,6 +78,14 @@ def test_a_prohibition_wins_and_a_revocation_ends(ledger: Ledger) -> None:
     assert not any(gate(ledger).permitted().values())
 
 
+def test_a_line_with_endless_days_of_grace_does_not_close_the_ledger(ledger: Ledger) -> None:
+    ledger.append(KEY, "grant", at(0), **agreed())
+    ledger.append(KEY, "revoke", at(1), assets=["outfit:dress"], grace_days=10**11)
+    assert gate(ledger).need("train:outfit", "outfit:coat")
+    taken, grace = gate(ledger).state().revoked["outfit:dress"]
+    assert taken + grace > taken
+
+
 def test_limits_of_time_and_base_model(ledger: Ledger) -> None:
     ledger.append(KEY, "grant", at(0), **agreed(limits={"expires": at(30).isoformat()}))
     assert gate(ledger, minutes=29).need("dress")

@@ -58,7 +58,7 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
 
     ``mode`` is the file's permissions from its first moment on. Raises StoreError, with nothing left behind, where the disk refuses.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as out:
@@ -74,6 +74,14 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise StoreError(f"could not write {path.name}: {error.strerror or error}; make room or check the folder") from error
+
+
+def made_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where they are not there. Raises StoreError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"could not make the folder {folder}: {error.strerror or error}; name another one") from error
 
 
 def read_at_most(file: Path, limit_bytes: int) -> bytes:

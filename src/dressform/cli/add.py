@@ -48,7 +48,7 @@ def command(
         raise BadInput("--cuts, --views and --dry-run are for turnaround sheets: give --sheet with them")
     if (cuts or dry_run is not None) and (len(pictures) > 1 or not pictures[0].is_file()):
         raise BadInput("--cuts and --dry-run are for one sheet: give one picture file")
-    cutting, name = _cutting(cuts, views), outfit or accessory
+    cutting, name = _cutting(cuts, views), accessory if outfit is None else outfit
     if dry_run is not None:
         return _dry_run(character, pictures[0], name, cutting, dry_run)
     with opened(character) as workspace, output.bar("reading") as bar:

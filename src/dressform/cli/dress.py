@@ -17,7 +17,7 @@ def command(
     character: Annotated[Path, typer.Argument(help="Her folder.")],
     prompt: Annotated[str, typer.Argument(help="What else the picture should show.")] = "front view, standing, white background",
     outfit: Annotated[str, typer.Option(help="One outfit, or several with commas.")] = "",
-    wear: Annotated[str, typer.Option(help='A garment of the base model\'s own in place of an outfit, such as "green coat".')] = "",
+    wear: Annotated[str, typer.Option(help='A garment of the base model\'s own, beside any outfits, such as "green coat".')] = "",
     count: Annotated[int, typer.Option("-n", help="Pictures of each outfit.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the first picture.")] = 0,
     steps: Annotated[int, typer.Option(help="Sampling steps.")] = 20,

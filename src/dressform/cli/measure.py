@@ -9,7 +9,7 @@ import typer
 
 from dressform.cli import output
 from dressform.cli.opening import opened
-from dressform.errors import Failed
+from dressform.errors import BadInput, Failed
 
 NEEDS_ARGUMENTS = True
 
@@ -28,6 +28,8 @@ def command(
     from dressform.dress.sampler import SampleConfig
     from dressform.workspace import measuring
 
+    if json is not None and json.is_dir():
+        raise BadInput(f"--json {json}: is a folder; name a file")
     with opened(character) as workspace, output.bar("probing") as bar:
         found = measuring.measure(workspace, each, seed, SampleConfig(steps), bar, curves)
         report = json or workspace.reports / "measure.json"

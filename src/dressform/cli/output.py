@@ -62,7 +62,7 @@ def ask_secret(question: str) -> str:
     from dressform.errors import Locked
 
     if not sys.stdin.isatty():
-        raise Locked("your key is behind a passphrase and nobody can be asked here: give DRESSFORM_KEY_FILE or DRESSFORM_KEY_FD")
+        raise Locked(f"{question}: nobody can be asked here; use a terminal, or give the key with DRESSFORM_KEY_FILE or DRESSFORM_KEY_FD")
     return getpass.getpass(f"{question}: ")
 
 

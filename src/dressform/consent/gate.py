@@ -13,10 +13,11 @@ from typing import Any, Generic, TypeVar
 
 from dressform.consent.ledger import Entry, Head, Ledger, refuse_older
 from dressform.consent.scopes import SCOPES, Scope
-from dressform.errors import Refused
+from dressform.errors import BadInput, Refused
 
 EVERYTHING = "*"
 NEUTRAL = "neutral"
+MOST_GRACE_DAYS = 3650
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 S_co = TypeVar("S_co", bound=Scope, covariant=True)
@@ -26,6 +27,12 @@ S = TypeVar("S", bound=Scope)
 def outfit_asset(name: str) -> str:
     """How a ledger names the pictures and adapter of one outfit."""
     return f"outfit:{name}"
+
+
+def refuse_past(expires: datetime | None) -> None:
+    """Raises BadInput for an end that has come already."""
+    if expires is not None and expires <= datetime.now(UTC):
+        raise BadInput(f"--expires {expires:%Y-%m-%d}: has come already, so nothing would be agreed to; give a day to come")
 
 
 class _Sealed:
@@ -102,7 +109,7 @@ def _narrow(state: State, entry: Entry) -> State:
 
 def _revoke(state: State, entry: Entry) -> State:
     assets = entry.body["assets"]
-    taken = dict.fromkeys(assets, (entry.at, timedelta(days=entry.body["grace_days"])))
+    taken = dict.fromkeys(assets, (entry.at, timedelta(days=min(entry.body["grace_days"], MOST_GRACE_DAYS))))
     kept = () if EVERYTHING in assets else state.permissions
     return State(kept, state.prohibited, {**state.revoked, **taken})
 

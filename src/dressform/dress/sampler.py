@@ -12,7 +12,9 @@ from dressform.adapters.stack import AdapterStack
 from dressform.backbones.protocol import Backbone
 from dressform.backbones.rounding import rounded
 from dressform.dress.weighting import encode
+from dressform.errors import BadInput
 
+MOST_STEPS = 1000
 _AT_ONCE_PX = 1 << 20
 """Pixels drawn side by side: one picture of 1024 x 1024, four of 512 x 512. A card may not hold more."""
 
@@ -35,6 +37,10 @@ class SampleConfig:
     """None: what pictures of the base model are usually drawn with."""
     batch: int = 16
     """At most so many pictures side by side; fewer where they are large."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise BadInput(f"--steps {self.steps}: use 1 to {MOST_STEPS}")
 
 
 def draw(

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from dressform.consent.gate import Grant
+from dressform.consent.gate import NEUTRAL, Grant
 from dressform.consent.ledger import Entry
 from dressform.consent.refusals import refuse_young
 from dressform.errors import BadInput, DressformError, NotReady
@@ -26,7 +26,7 @@ from dressform.pictures.sheets import Cutting
 from dressform.pictures.sources import Item
 from dressform.records import IntakeNote, IntakeReport, Outfit, Picture, Worn, checked_name
 from dressform.workspace import character_file
-from dressform.workspace.workspace import Workspace, asset_of, keep_head, refuse_other_kind
+from dressform.workspace.workspace import IDENTITY, Workspace, asset_of, keep_head, refuse_other_kind
 
 OnFile = Callable[[int, int], None]
 Sheets = Cutting | Literal["leave", "whole"]
@@ -49,8 +49,7 @@ def add(
     pictures at all, and Refused without consent.
     """
     if outfit is not None:
-        checked_name(kind, outfit)
-        refuse_young(outfit)
+        _refuse_name(outfit, kind)
         refuse_other_kind(workspace.character, outfit, kind)
     grant = workspace.gate.need("add", asset_of(outfit))
     everything = [sources.found(path) for path in given]
@@ -67,6 +66,13 @@ def add(
             workspace.record(grant, (), taking.sealed)
             make_known(workspace, outfit, kind)
     return IntakeReport(tuple(taking.notes))
+
+
+def _refuse_name(outfit: str, kind: Worn) -> None:
+    """Raises BadInput, or Refused, for a name that no outfit or accessory can have."""
+    if outfit in (NEUTRAL, IDENTITY):
+        raise BadInput(f"{kind} name {outfit!r}: means who she is without any; use --neutral, or another name")
+    refuse_young(checked_name(kind, outfit))
 
 
 def preview(workspace: Workspace, file: Path, outfit: str | None, cutting: Cutting) -> tuple[sheets.Sheet, bytes]:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from dressform.consent import lineage
-from dressform.consent.gate import EVERYTHING, NEUTRAL, outfit_asset
+from dressform.consent.gate import EVERYTHING, MOST_GRACE_DAYS, NEUTRAL, outfit_asset, refuse_past
 from dressform.consent.ledger import Entry, Head, head_of
 from dressform.consent.profile import refuse_against
 from dressform.consent.scopes import PLAIN_WORDS, SCOPES, Scope
@@ -28,6 +28,7 @@ def grant(workspace: Workspace, permit: Sequence[Scope], assets: Sequence[str], 
         raise BadInput(f"nothing to agree to: give --permit with some of {', '.join(SCOPES)}")
     if workspace.character.kind == "self" and expires is None:
         raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")
+    refuse_past(expires)
     refuse_against(workspace.profile, permit)
     # What is not agreed to stays open for a later grant; a prohibition is only written by ``narrow``, or it would win.
     notice = "\n".join(_line(lang, s, s in permit) for s in SCOPES)
@@ -65,8 +66,8 @@ def revoke(workspace: Workspace, assets: Sequence[str], grace_days: int) -> tupl
         workspace.gate.state()
     except Tampered:
         named = [EVERYTHING]
-    if grace_days < 0:
-        raise BadInput(f"--grace-days {grace_days}: use 0 or more")
+    if not 0 <= grace_days <= MOST_GRACE_DAYS:
+        raise BadInput(f"--grace-days {grace_days}: use 0 to {MOST_GRACE_DAYS}")
     entry = workspace.gate.ledger.append(workspace.signing_key, "revoke", datetime.now(UTC), assets=named, grace_days=grace_days)
     keep_head(workspace.store, workspace.gate.ledger)
     quarantined = len(workspace.quarantined())

@@ -31,6 +31,7 @@ from dressform.workspace.finishing import credentials, finished
 from dressform.workspace.workspace import Workspace, asset_of
 
 OnPictures = Callable[[int, int], None]
+_MOST_PICTURES, _LAST_SEED = 1000, 2**32 - 1
 VIEWS = ("front", "three-quarter", "side", "back")
 
 
@@ -95,6 +96,10 @@ def dress(
     publish.
     """
     _refuse(asked.wear, asked.text)
+    if not 1 <= asked.count <= _MOST_PICTURES:
+        raise BadInput(f"-n {asked.count}: use 1 to {_MOST_PICTURES} pictures of each outfit")
+    if not 0 <= asked.seed <= _LAST_SEED:
+        raise BadInput(f"--seed {asked.seed}: use 0 to {_LAST_SEED}")
     looks_to_draw = _worn(workspace, asked)
     names = list(dict.fromkeys(name for worn in looks_to_draw for name in worn.adapters.names))
     rows = [

@@ -21,7 +21,7 @@ from dressform.consent.gate import Grant
 from dressform.consent.profile import EMPTY
 from dressform.errors import BadInput
 from dressform.records import Composition
-from dressform.store import write_atomically
+from dressform.store import made_folder, write_atomically
 from dressform.workspace import bundling, labelling
 from dressform.workspace.dressing import prompt_for
 from dressform.workspace.workspace import Workspace, asset_of
@@ -152,6 +152,7 @@ def _written(workspace: Workspace, granted: Mapping[str | None, Export], folder:
     for part in parts:
         if (folder / part.name).exists() and (folder / part.name).read_bytes() != part.data:
             raise BadInput(f"{folder / part.name}: another file is there already; move it away, or name another folder with --to")
+    made_folder(folder)
     for part in parts:
         inputs = [workspace.adapter_sha256(name) for name in part.holds]
         for name in part.holds:

@@ -17,7 +17,7 @@ import torch
 
 from dressform.backbones.protocol import Backbone
 from dressform.dress.sampler import Row, SampleConfig, draw
-from dressform.errors import NotReady, Refused
+from dressform.errors import BadInput, NotReady, Refused
 from dressform.layfigure.doll import BACKGROUNDS, POSES, VIEWS, Scene
 from dressform.layfigure.render import render
 from dressform.measure import reader as reading
@@ -44,6 +44,8 @@ from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrob
 from dressform.workspace.finishing import credentials, finished
 from dressform.workspace.trying import tried_on
 from dressform.workspace.workspace import Workspace, asset_of
+
+_MOST_EACH = 10_000
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def measure(
 
     Raises NotReady before training, Refused without consent.
     """
+    if not 1 <= each <= _MOST_EACH:
+        raise BadInput(f"--each {each}: use 1 to {_MOST_EACH} pictures of each outfit")
     names = [name for name in workspace.trained() if workspace.pictures(name)]
     if not names:
         raise NotReady("no outfit is trained yet: run dressform train; an imported one is measured once pictures of it are added")

@@ -23,7 +23,7 @@ from dressform.layfigure.doll import VIEWS
 from dressform.pictures import intake
 from dressform.pictures.contact import Cell, contact_sheet
 from dressform.records import Picture
-from dressform.store import write_atomically
+from dressform.store import made_folder, write_atomically
 from dressform.workspace.workspace import Workspace, asset_of, keep_head
 
 UNNAMED = "not named"
@@ -139,6 +139,7 @@ def write_unsealed(workspace: Workspace, folder: Path, files: Mapping[Path, byte
         raise BadInput(f"{folder}: lies in her own folder; name another one, which you can delete")
     if there := [file for file in files if file.exists()]:
         raise BadInput(f"{there[0]}: is there already; move it away, or name another folder with --to")
+    made_folder(folder)
     workspace.gate.ledger.append(
         workspace.signing_key, "attest", datetime.now(UTC),
         statement=f"wrote {what} outside the vault, for the owner to look at",

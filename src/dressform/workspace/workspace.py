@@ -19,14 +19,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dressform.consent import ledger as consent_ledger
 from dressform.consent import lineage
 from dressform.consent import profile as profiles
-from dressform.consent.gate import NEUTRAL, Gate, Grant, outfit_asset
+from dressform.consent.gate import NEUTRAL, Gate, Grant, outfit_asset, refuse_past
 from dressform.consent.ledger import Head, Ledger
 from dressform.consent.profile import Profile
 from dressform.consent.refusals import refuse_young
 from dressform.consent.scopes import CAREFUL, Scope
 from dressform.errors import BadInput, Mismatch, NotReady, Refused, UnknownName
 from dressform.records import Character, IntakeReport, Outfit, Picture, Worn, checked_name
-from dressform.store import Store
+from dressform.store import Store, made_folder
 from dressform.vault import owner as owners
 from dressform.vault import vault, witness
 from dressform.vault.owner import Ask, Owner
@@ -296,9 +296,6 @@ def create(root: Path, asked: Asked, store: Store | None = None) -> str:
     the folder appears whole or not at all.
     """
     from dressform.vault import keys
-    from dressform.workspace.consenting import grant
-    from dressform.workspace.finishing import make_credentials
-    from dressform.workspace.profiling import keep
 
     character = checked(root, asked)
     _refuse_known_word(character)
@@ -306,6 +303,24 @@ def create(root: Path, asked: Asked, store: Store | None = None) -> str:
     recovery = keys.new_identity()
     part = root.with_name(f".{root.name}.part")
     shutil.rmtree(part, ignore_errors=True)
+    made_folder(part)
+    try:
+        _furnish(part, asked, character, owner, recovery, store)
+        made_folder(root)
+        for entry in part.iterdir():
+            entry.rename(root / entry.name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return recovery
+
+
+def _furnish(part: Path, asked: Asked, character: Character, owner: Owner, recovery: str, store: Store | None) -> None:
+    """Everything that a new character's folder holds."""
+    from dressform.vault import keys
+    from dressform.workspace.consenting import grant
+    from dressform.workspace.finishing import make_credentials
+    from dressform.workspace.profiling import keep
+
     sealed = vault.create(part / "vault", {"owner": owner.recipient, "recovery": keys.recipient_of(recovery)}) if store is None else None
     inside = sealed or store
     assert inside is not None
@@ -320,11 +335,6 @@ def create(root: Path, asked: Asked, store: Store | None = None) -> str:
     if sealed is not None:
         witness.keep(owners.home(), sealed.id, sealed.index.head)
         sealed.close()
-    root.mkdir(parents=True, exist_ok=True)
-    for entry in part.iterdir():
-        entry.rename(root / entry.name)
-    part.rmdir()
-    return recovery
 
 
 def checked(root: Path, asked: Asked) -> Character:
@@ -337,6 +347,9 @@ def checked(root: Path, asked: Asked) -> Character:
     checked_name("trigger word", word)
     if asked.kind == "self" and asked.expires is None:
         raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")
+    refuse_past(asked.expires)
+    if root.exists() and not root.is_dir():
+        raise BadInput(f"{root}: is a file; choose another name or folder")
     if any((root / name).exists() for name in (character_file.NAME, "vault", consent_ledger.NAME)):
         raise BadInput(f"{root}: there is a character here already; choose another name or folder")
     if not asked.permit:
