@@ -305,7 +305,7 @@ def test_what_is_revoked_takes_drawn_pictures_and_candidates_with_it(sheet: Work
         (Asked(text="15 years old"), Refused, "adults only"),
         (Asked(wear="red dress"), BadInput, "for outfits"),
         (Asked(tries=0), BadInput, "--tries 0"),
-        (Asked("a b", wear="red dress"), BadInput, "letters, digits"),
+        (Asked("a b", wear="red dress"), BadInput, "a-z, A-Z, 0-9"),
         (Asked(by="adapter"), NotReady, "not trained yet"),
     ],
 )
