@@ -303,6 +303,7 @@ def test_what_is_revoked_takes_drawn_pictures_and_candidates_with_it(sheet: Work
         (Asked("coat", wear="naked"), Refused, "dressed"),
         (Asked(text="neutral layer"), Refused, "dressed"),
         (Asked(text="15 years old"), Refused, "adults only"),
+        (Asked("coat", wear="red dress", text="(na:1.1)ked"), Refused, "dressed"),
         (Asked(wear="red dress"), BadInput, "for outfits"),
         (Asked(tries=0), BadInput, "--tries 0"),
         (Asked("a b", wear="red dress"), BadInput, "a-z, A-Z, 0-9"),

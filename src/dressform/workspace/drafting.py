@@ -20,7 +20,7 @@ from dressform.adapters.stack import AdapterStack
 from dressform.backbones.embedded import EMBEDDED
 from dressform.consent import lineage
 from dressform.consent.gate import Grant
-from dressform.consent.refusals import refuse_undressed, refuse_young
+from dressform.consent.refusals import refuse_young
 from dressform.consent.scopes import Scope
 from dressform.dress.garments import asked_of
 from dressform.dress.sampler import Row, SampleConfig, draw
@@ -34,7 +34,7 @@ from dressform.records import Composition, Picture, checked_name
 from dressform.train.draws import seed_of
 from dressform.workspace import adding, judging, room
 from dressform.workspace.describing import body
-from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
+from dressform.workspace.dressing import OnPictures, prompt_for, refuse_words, scales, wardrobe
 from dressform.workspace.judging import Judge, Judged
 from dressform.workspace.workspace import Workspace, asset_of, refuse_other_kind
 
@@ -203,8 +203,8 @@ def _agreed(workspace: Workspace, asked: Asked) -> Grant[Scope]:
 
     Raises Refused, also for neutral pictures on other base models: nothing there tells whether what came out is the neutral layer.
     """
-    refuse_young(f"{asked.outfit or ''}, {asked.wear}, {asked.text}")
-    refuse_undressed(f"{asked.wear}, {asked.text}")
+    refuse_young(asked.outfit or "")
+    refuse_words(asked.wear, asked.text)
     if asked.tries < 1:
         raise BadInput(f"--tries {asked.tries}: use 1 or more")
     workspace.gate.need("add", asset_of(asked.outfit))

@@ -95,7 +95,7 @@ def dress(
     undressed, UnknownName for an outfit, NotReady before training. Infotext tells others about her, so it needs the consent to
     publish.
     """
-    _refuse(asked.wear, asked.text)
+    refuse_words(asked.wear, asked.text)
     if not 1 <= asked.count <= _MOST_PICTURES:
         raise BadInput(f"-n {asked.count}: use 1 to {_MOST_PICTURES} pictures of each outfit")
     if not 0 <= asked.seed <= _LAST_SEED:
@@ -108,8 +108,9 @@ def dress(
         for i in range(asked.count)
     ]
     grant = agreed(workspace, names)
+    grants: list[Grant[Scope]] = [grant]
     if asked.infotext:
-        workspace.gate.need("publish", NEUTRAL, *map(asset_of, names))
+        grants.append(workspace.gate.need("publish", NEUTRAL, *map(asset_of, names)))
     stack = wardrobe(workspace, grant, names)
     told = [_infotext(workspace, stack, row, config) if asked.infotext else "" for row in rows]  # first: it may refuse a prompt
     with stack.attached():
@@ -117,20 +118,23 @@ def dress(
     signer, called = credentials(workspace.store), np.repeat([worn.label for worn in looks_to_draw], asked.count).tolist()
     made = [finished(one, signer, about) for one, about in zip(pictures.permute(0, 2, 3, 1).numpy(), told, strict=True)]
     files = [workspace.looks / f"{workspace.character.name}-{outfit}-{row.seed}.png" for row, outfit in zip(rows, called, strict=True)]
-    _leave(workspace, grant, names, made, dict(zip(files, made, strict=True)))
+    _leave(workspace, grants, names, made, dict(zip(files, made, strict=True)))
     return [Look(str(file), row.prompt, outfit, row.seed) for file, row, outfit in zip(files, rows, called, strict=True)]
 
 
-def _leave(workspace: Workspace, grant: Grant[Scope], names: Sequence[str], pictures: Iterable[bytes], files: Mapping[Path, bytes]) -> None:
+def _leave(
+    workspace: Workspace, grants: Sequence[Grant[Scope]], names: Sequence[str], pictures: Iterable[bytes], files: Mapping[Path, bytes]
+) -> None:
     """Write finished files, once it stands in the ledger what ``pictures`` were made. Raises Refused where consent was taken back."""
-    workspace.gate.holds(grant)
+    for grant in grants:
+        workspace.gate.holds(grant)
     inputs = [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)]
-    workspace.record(grant, inputs, [sha256(data).hexdigest() for data in pictures])
+    workspace.record(grants[0], inputs, [sha256(data).hexdigest() for data in pictures])
     for file, data in files.items():
         write_atomically(file, data)
 
 
-def _refuse(*said: str) -> None:
+def refuse_words(*said: str) -> None:
     """Raises Refused for words that ask for less than dressed, or for someone under age; no weights may part them."""
     text = ", ".join(said)
     for one in dict.fromkeys((text, plain(text))):
@@ -187,7 +191,7 @@ def lookbook(
     With ``accessories`` each is worn with them, and the files say so in their names. Raises Refused for a background that asks for
     less than dressed or for someone under age, NotReady before training, BadInput or UnknownName for accessories.
     """
-    _refuse(background)
+    refuse_words(background)
     names = workspace.trained()
     if not names:
         raise NotReady("no outfit is trained yet: run dressform train")
@@ -214,5 +218,5 @@ def lookbook(
     sheet = finished(book.sheet(cells, names, VIEWS, title), signer)
     each = {key: finished(pixels, signer) for key, pixels in cells.items()}
     files = {picture: sheet, page: book.page(each, names, VIEWS, title).encode()}
-    _leave(workspace, grant, every, [sheet, *each.values()], files)
+    _leave(workspace, [grant], every, [sheet, *each.values()], files)
     return str(picture), str(page)
