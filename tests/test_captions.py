@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from dressform.errors import BadInput, NotReady, Refused, UnknownName
+from dressform.measure import reader as reading
 from dressform.pictures import intake, tags
 from dressform.pictures.lint import Finding, Seen, Words, lint
 from dressform.pictures.tags import Edit, Where
@@ -259,6 +261,31 @@ def test_near_duplicates_in_the_store_are_found_and_the_sharpest_comes_first(cap
         captioned.store.write(f"pictures/id{name}.png", intake.png(np.asarray(image)))
     groups = looking.near_duplicates(captioned, captioned.pictures(every=True))
     assert groups == [("idsharp", "idsoft")]
+
+
+def test_a_look_reads_the_pictures_alone_that_it_did_not_see_before(captioned: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    captioned.character = replace(captioned.character, base_model="layfigure")
+    captioned.__dict__["backbone"] = SimpleNamespace(size_px=32)
+    read: list[list[str]] = []
+    known = looking.read_pictures
+
+    def reads(workspace: Workspace, reader: object, pictures: list[Picture]) -> list[reading.Reading]:
+        read.append([p.id for p in pictures])
+        return known(workspace, reader, pictures)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(looking, "read_pictures", reads)
+    told: list[tuple[int, int]] = []
+    before = looking.findings(captioned, lambda done, of: told.append((done, of)))
+    assert told == [(6, 6)] and looking.findings(captioned) == before and len(read) == 1
+    put(captioned, "n9", None, "neutral layer, side view")
+    looking.findings(captioned)
+    assert read[1:] == [["idn9"]]
+    captioned.store.delete_all(["pictures/idn9.png", "pictures/idn9.json"])
+    assert looking.findings(captioned) == before and len(read) == 2
+    kept = json.loads(captioned.store.read("lint/looked-at.json"))
+    assert len(kept["shown"]) == 6, "what a picture showed that is gone is not kept"
 
 
 def test_the_reader_is_for_the_embedded_world_alone(captioned: Workspace) -> None:

@@ -48,8 +48,8 @@ def lint(character: Character) -> None:
     """What will bind where it should not, and what to do; exits with 1 for a serious finding. Example: dressform caption lint aoi"""
     from dressform.workspace import looking
 
-    with opened(character) as workspace:
-        found = looking.findings(workspace)
+    with opened(character) as workspace, output.bar("looking") as bar:
+        found = looking.findings(workspace, bar)
     for line in output.findings(found):
         output.say(line)
     if not found:
@@ -66,7 +66,9 @@ def fix(character: Character) -> None:
     from dressform.workspace import captioning, looking
 
     with opened(character) as workspace:
-        _told(captioning.fix(workspace, looking.findings(workspace)), character)
+        with output.bar("looking") as bar:
+            found = looking.findings(workspace, bar)
+        _told(captioning.fix(workspace, found), character)
 
 
 @app.command()

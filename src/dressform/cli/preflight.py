@@ -17,7 +17,8 @@ def passed(workspace: Workspace, despite_lint: bool) -> None:
     if not workspace.gate.permitted()["caption"]:
         output.note("the lint did not look: caption is not agreed to")
         return
-    found = looking.findings(workspace)
+    with output.bar("looking") as bar:
+        found = looking.findings(workspace, bar)
     for line in output.findings(found):
         output.note(line)
     if not despite_lint:

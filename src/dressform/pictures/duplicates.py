@@ -60,11 +60,16 @@ def fingerprint(pixels: np.ndarray) -> Fingerprint:
 
 def distance(one: Fingerprint, other: Fingerprint) -> float:
     """How much the worst places differ where the two lie best on each other, in 0..255; 255 where the hashes are far apart."""
-    return _laid_over(one, other) if _hashes_apart(np.stack([one.bits, other.bits]), 1, 2)[0, 0] <= _MAYBE else 255.0
+    apart = _hashes_apart(np.stack([one.bits, other.bits]), 1, 2)[0, 0]
+    return float(_laid_over(one, [other])[0]) if apart <= _MAYBE else 255.0
 
 
-def _laid_over(one: Fingerprint, other: Fingerprint) -> float:
-    return min(_left_over(one.views, other.views[0]), _left_over(other.views, one.views[0]))
+def _laid_over(one: Fingerprint, others: Sequence[Fingerprint]) -> np.ndarray:
+    """The same, whatever the hashes, to each of the others: float [others]."""
+    views = np.stack([other.views for other in others])
+    there = _left_over(one.views, views[:, 0]).min(0)
+    back = _left_over(views.reshape(-1, _SIDE, _SIDE, 3), one.views[:1]).reshape(len(others), -1).min(1)
+    return np.minimum(there, back)
 
 
 def _hashes_apart(bits: np.ndarray, first: int, last: int) -> np.ndarray:
@@ -75,15 +80,26 @@ def _hashes_apart(bits: np.ndarray, first: int, last: int) -> np.ndarray:
     return (either - both) / np.maximum(1, either)
 
 
-def _left_over(views: np.ndarray, whole: np.ndarray) -> float:
-    """The least, over the views, of the mean over the worst places after each channel's brightness and contrast are fitted."""
-    x, y = views.reshape(len(views), -1, 3).astype(np.float32), whole.reshape(1, -1, 3).astype(np.float32)
-    dx, dy = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
-    gain = ((dx * dy).sum(1, keepdims=True) / np.maximum((dx * dx).sum(1, keepdims=True), 1e-6)).clip(0.5, 2.0)
-    left = (gain * dx - dy).reshape(len(views), _SIDE // 2, 2, _SIDE // 2, 2, 3).mean((2, 4))  # signed: a softened edge cancels
-    apart = np.abs(left).max(-1).reshape(len(views), -1)
-    worst = max(1, round(_WORST * apart.shape[1]))
-    return float(np.partition(apart, -worst, axis=1)[:, -worst:].mean(1).min())
+def _left_over(views: np.ndarray, wholes: np.ndarray) -> np.ndarray:
+    """The mean over the worst places of each view [v, 32, 32, 3] over each whole [w, 32, 32, 3], each channel fitted: float [v, w]."""
+    x, y = _centred(views), _centred(wholes)
+    gain = (x @ y.transpose(0, 2, 1) / np.maximum((x * x).sum(-1), 1e-6)[..., None]).clip(0.5, 2.0)
+    left = gain[..., None] * _halved(x)[:, :, None] - _halved(y)[:, None]  # of halved pictures, signed: a softened edge cancels
+    apart = np.abs(left).max(0)
+    worst = max(1, round(_WORST * apart.shape[-1]))
+    return np.partition(apart, -worst)[..., -worst:].mean(-1)
+
+
+def _centred(views: np.ndarray) -> np.ndarray:
+    """Each channel less its mean: float [3, n, 32 * 32]."""
+    x = np.ascontiguousarray(views.transpose(3, 0, 1, 2), dtype=np.float32).reshape(3, len(views), -1)
+    return x - x.mean(-1, keepdims=True)
+
+
+def _halved(x: np.ndarray) -> np.ndarray:
+    """The means of two by two: float [3, n, 16 * 16]."""
+    rows = x.reshape(*x.shape[:2], _SIDE // 2, 2, _SIDE).sum(3)
+    return ((rows[..., ::2] + rows[..., 1::2]) / 4).reshape(*x.shape[:2], -1)
 
 
 def groups(fingerprints: Sequence[Fingerprint], near: float = NEAR) -> list[tuple[int, ...]]:
@@ -93,10 +109,9 @@ def groups(fingerprints: Sequence[Fingerprint], near: float = NEAR) -> list[tupl
     """
     root = np.arange(len(fingerprints))
     for i, before in _likely(fingerprints):
-        for j in before:
-            if root[j] != root[i] and _laid_over(fingerprints[i], fingerprints[j]) <= near:
-                low, high = sorted((root[i], root[j]))
-                root[root == high] = low
+        for j in before[_laid_over(fingerprints[i], [fingerprints[j] for j in before]) <= near] if len(before) else ():
+            low, high = sorted((root[i], root[j]))
+            root[root == high] = low
     members: dict[int, list[int]] = {}
     for i, first in enumerate(root.tolist()):
         members.setdefault(first, []).append(i)

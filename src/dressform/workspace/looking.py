@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -26,35 +26,52 @@ from dressform.workspace.describing import read_pictures
 from dressform.workspace.room import UNNAMED, view_of
 from dressform.workspace.workspace import Workspace, asset_of
 
-_KEPT = "lint/looked-at.json"
+OnPicture = Callable[[int, int], None]
+"""Called as pictures are read: how many, of how many."""
+_KEPT, _AT_ONCE = "lint/looked-at.json", 64
 _Shown = tuple[tuple[str, ...], str]
 _NOTHING: _Shown = ((), "")
 _OF_GARMENTS = ("garment-always-named", "another-outfit")
 """Findings that an accessory does not have: what she wears beside it may be anything, and is to be named."""
 
 
-def findings(workspace: Workspace) -> list[Finding]:
-    """What her captions and pictures would teach that they should not. Raises Refused without consent to caption them."""
+def findings(workspace: Workspace, on_picture: OnPicture = lambda _done, _all: None) -> list[Finding]:
+    """What her captions and pictures would teach that they should not. Raises Refused without consent to caption them.
+
+    What a picture shows is kept sealed: a look at a set that grew reads the new pictures alone.
+    """
     pictures = workspace.pictures(every=True)
     if pictures:
         workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in pictures}))
     words = Words(workspace.character.trigger, tuple((o.name, o.trigger) for o in workspace.character.outfits))
-    near, shown = _looked_at(workspace, pictures)
+    near, shown = _looked_at(workspace, pictures, on_picture)
     seen = [Seen(p.id, p.source, p.outfit, p.caption, p.has_mask, *shown.get(p.id, _NOTHING)) for p in pictures]
     found = lint(seen, words, near)
     accessories = workspace.character.named("accessory")
     return [f for f in found if f.about not in accessories or f.code not in _OF_GARMENTS]
 
 
-def _looked_at(workspace: Workspace, pictures: Sequence[Picture]) -> tuple[list[tuple[str, ...]], dict[str, _Shown]]:
-    """Near-duplicates, and by id what a reader sees and what it sees to be worn: kept sealed until a picture comes or goes."""
-    by = digest_of(sorted(reading.shipped_folder().iterdir())) if workspace.character.base_model == EMBEDDED else ""
-    key = sha256(json.dumps([by, duplicates.NEAR, sorted((p.id, p.outfit or "", p.figure) for p in pictures)]).encode()).hexdigest()
-    if _KEPT in workspace.store and (kept := json.loads(workspace.store.read(_KEPT)))["key"] == key:
-        return [tuple(group) for group in kept["near"]], {i: (tuple(said), worn) for i, (said, worn) in kept["shown"].items()}
-    near, shown = near_duplicates(workspace, pictures), _shown(workspace, pictures) if by else {}
-    workspace.store.write(_KEPT, json.dumps({"key": key, "near": near, "shown": shown}).encode())
-    return near, shown
+def _looked_at(workspace: Workspace, pictures: Sequence[Picture], on_picture: OnPicture) -> tuple[list[tuple[str, ...]], dict[str, _Shown]]:
+    """Near-duplicates, and by id what a reader sees and what it sees to be worn: of those alone that were not looked at before."""
+    kept = json.loads(workspace.store.read(_KEPT)) if _KEPT in workspace.store else {}
+    near_before, shown_before = kept.get("near", {}), kept.get("shown", {})
+    near, shown, keys = {}, {}, {}
+    for own in _by_outfit(pictures):
+        key = _key(duplicates.NEAR, sorted(p.id for p in own))
+        near[key] = near_before[key] if key in near_before else near_duplicates(workspace, own)
+    if workspace.character.base_model == EMBEDDED:
+        by = digest_of(sorted(reading.shipped_folder().iterdir()))
+        keys = {p.id: _key(by, p.id, p.figure) for p in pictures}
+        shown = {key: shown_before[key] for key in keys.values() if key in shown_before}
+        if new := [p for p in pictures if keys[p.id] not in shown]:
+            shown |= {keys[i]: one for i, one in _shown(workspace, new, on_picture).items()}
+    if (found := {"near": near, "shown": shown}) != kept:
+        workspace.store.write(_KEPT, json.dumps(found).encode())
+    return [tuple(group) for groups in near.values() for group in groups], {i: (tuple(shown[k][0]), shown[k][1]) for i, k in keys.items()}
+
+
+def _key(*of: object) -> str:
+    return sha256(json.dumps(of).encode()).hexdigest()
 
 
 def refuse_serious(found: Sequence[Finding]) -> None:
@@ -76,14 +93,20 @@ def refuse_unmasked(pictures: Sequence[Picture]) -> None:
 def near_duplicates(workspace: Workspace, pictures: Sequence[Picture]) -> list[tuple[str, ...]]:
     """Groups of two or more ids within one outfit (or the neutral pictures) that show the same, the sharpest first."""
     found = []
-    for outfit in dict.fromkeys(p.outfit for p in pictures):
-        own = [p for p in pictures if p.outfit == outfit]
+    for own in _by_outfit(pictures):
         prints = [duplicates.fingerprint(_pixels(workspace, p)) for p in own]
         for group in duplicates.groups(prints):
             if len(group) > 1:
                 best = group[duplicates.sharpest([_pixels(workspace, own[i]) for i in group])]
                 found.append(tuple(own[i].id for i in (best, *(i for i in group if i != best))))
     return found
+
+
+def _by_outfit(pictures: Sequence[Picture]) -> list[list[Picture]]:
+    found: dict[str | None, list[Picture]] = {}
+    for picture in pictures:
+        found.setdefault(picture.outfit, []).append(picture)
+    return list(found.values())
 
 
 def read(workspace: Workspace, every: bool, tagger: Path | None = None) -> list[captioning.Change]:
@@ -127,9 +150,14 @@ def _scene(seen: reading.Reading) -> Scene:
     return Scene(seen.words["view"], seen.words["pose"], seen.words["background"])
 
 
-def _shown(workspace: Workspace, pictures: Sequence[Picture]) -> dict[str, _Shown]:
-    found = read_pictures(workspace, reading.load(), pictures)
-    return {p.id: (shown_tags(r), r.words["kind"]) for p, r in zip(pictures, found, strict=True)}
+def _shown(workspace: Workspace, pictures: Sequence[Picture], on_picture: OnPicture) -> dict[str, tuple[list[str], str]]:
+    reader, found = reading.load(), {}
+    for i in range(0, len(pictures), _AT_ONCE):
+        some = pictures[i : i + _AT_ONCE]
+        read = read_pictures(workspace, reader, some)
+        found |= {p.id: (list(shown_tags(r)), r.words["kind"]) for p, r in zip(some, read, strict=True)}
+        on_picture(i + len(some), len(pictures))
+    return found
 
 
 def shown_tags(seen: reading.Reading) -> tuple[str, ...]:
