@@ -89,10 +89,10 @@ def test_a_line_with_endless_days_of_grace_does_not_close_the_ledger(ledger: Led
 def test_limits_of_time_and_base_model(ledger: Ledger) -> None:
     ledger.append(KEY, "grant", at(0), **agreed(limits={"expires": at(30).isoformat()}))
     assert gate(ledger, minutes=29).need("dress")
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match=f"ended on {at(30).astimezone():%Y-%m-%d}"):
         gate(ledger, minutes=31).need("dress")
     ledger.append(KEY, "grant", at(1), **agreed(limits={"base_models": ["another"]}))
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match="another base model"):
         gate(ledger, minutes=31).need("dress")
 
 

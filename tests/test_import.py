@@ -95,6 +95,11 @@ def test_an_outfit_from_elsewhere(aoi: Workspace, tmp_path: Path, dolls: Path) -
     with workspace.opened(aoi.root) as again:
         assert again.character.outfit("coat").trigger == "green_coat"  # type: ignore[union-attr]
 
+    assert take(aoi, Asked(file, "cape")).trigger == "aoi_cape", "the file's own word calls the coat already"
+    with pytest.raises(BadInput, match="green_coat: calls coat already"):
+        take(aoi, Asked(file, "hood", trigger="green_coat"))
+    assert aoi.character.outfit("hood") is None
+
     kept = aoi.adapter_sha256("coat")
     aoi.add([dolls / "dress"], "coat")  # pictures to measure it by
     assert training.run(aoi, *training.recipes(2, 0, 1)).adapters == ("identity", "dress") and aoi.adapter_sha256("coat") == kept

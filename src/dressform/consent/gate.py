@@ -139,10 +139,11 @@ class Gate:
         for asset in assets:
             if asset in state.revoked or EVERYTHING in state.revoked:
                 raise Refused(f"{scope}: consent for {asset} was revoked; only a new dressform consent grant can change that")
-        for permission in state.permissions:
-            if scope in permission.permit and permission.covers(assets) and self._stands(permission):
+        written = [p for p in state.permissions if scope in p.permit and p.covers(assets)]
+        for permission in written:
+            if self._stands(permission):
                 return Grant(scope, permission.entry, assets, _SEAL)
-        raise Refused(f"{scope}: nothing in the consent ledger permits it; see dressform consent show, then consent grant")
+        raise Refused(f"{scope}: {self._why_none_stands(written)}; see dressform consent show, then consent grant")
 
     def holds(self, grant: Grant[Scope]) -> None:
         """Raises Refused where what was granted has been taken back since; cheap enough for every training step."""
@@ -166,8 +167,17 @@ class Gate:
         return found
 
     def _stands(self, permission: Permission) -> bool:
-        in_time = permission.expires is None or self._now() < permission.expires
-        return in_time and (not permission.base_models or self._base_model() in permission.base_models)
+        return self._in_time(permission) and (not permission.base_models or self._base_model() in permission.base_models)
+
+    def _in_time(self, permission: Permission) -> bool:
+        return permission.expires is None or self._now() < permission.expires
+
+    def _why_none_stands(self, written: Sequence[Permission]) -> str:
+        if any(self._in_time(p) for p in written):
+            return "what permits it in the consent ledger is for another base model"
+        if ended := max((p.expires for p in written if p.expires), default=None):
+            return f"what permitted it in the consent ledger ended on {ended.astimezone():%Y-%m-%d}"
+        return "nothing in the consent ledger permits it"
 
 
 def _matches(asset: str, pattern: str) -> bool:

@@ -162,7 +162,10 @@ def _trigger(workspace: Workspace, asked: Asked, its_word: str) -> str:
         if asked.trigger not in (None, word):
             raise BadInput(f"--trigger {asked.trigger}: it is called by {word!r} already; leave it out, or choose another outfit name")
         return word
-    one_word = its_word if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", its_word) else None
+    taken = {her.trigger: her.name} | {o.trigger: o.name for o in her.outfits}
+    if asked.trigger in taken:
+        raise BadInput(f"--trigger {asked.trigger}: calls {taken[asked.trigger]} already; choose a word that calls nothing yet")
+    one_word = its_word if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", its_word) and its_word not in taken else None
     return asked.trigger or one_word or f"{her.trigger}_{asked.outfit}"
 
 

@@ -24,7 +24,7 @@ from dressform.records import Picture
 from dressform.workspace import captioning
 from dressform.workspace.describing import read_pictures
 from dressform.workspace.room import UNNAMED, view_of
-from dressform.workspace.workspace import Workspace, asset_of
+from dressform.workspace.workspace import Workspace, asset_of, by_outfit
 
 OnPicture = Callable[[int, int], None]
 """Called as pictures are read: how many, of how many."""
@@ -56,7 +56,7 @@ def _looked_at(workspace: Workspace, pictures: Sequence[Picture], on_picture: On
     kept = json.loads(workspace.store.read(_KEPT)) if _KEPT in workspace.store else {}
     near_before, shown_before = kept.get("near", {}), kept.get("shown", {})
     near, shown, keys = {}, {}, {}
-    for own in _by_outfit(pictures):
+    for own in by_outfit(pictures).values():
         key = _key(duplicates.NEAR, sorted(p.id for p in own))
         near[key] = near_before[key] if key in near_before else near_duplicates(workspace, own)
     if workspace.character.base_model == EMBEDDED:
@@ -93,20 +93,13 @@ def refuse_unmasked(pictures: Sequence[Picture]) -> None:
 def near_duplicates(workspace: Workspace, pictures: Sequence[Picture]) -> list[tuple[str, ...]]:
     """Groups of two or more ids within one outfit (or the neutral pictures) that show the same, the sharpest first."""
     found = []
-    for own in _by_outfit(pictures):
+    for own in by_outfit(pictures).values():
         prints = [duplicates.fingerprint(_pixels(workspace, p)) for p in own]
         for group in duplicates.groups(prints):
             if len(group) > 1:
                 best = group[duplicates.sharpest([_pixels(workspace, own[i]) for i in group])]
                 found.append(tuple(own[i].id for i in (best, *(i for i in group if i != best))))
     return found
-
-
-def _by_outfit(pictures: Sequence[Picture]) -> list[list[Picture]]:
-    found: dict[str | None, list[Picture]] = {}
-    for picture in pictures:
-        found.setdefault(picture.outfit, []).append(picture)
-    return list(found.values())
 
 
 def read(workspace: Workspace, every: bool, tagger: Path | None = None) -> list[captioning.Change]:

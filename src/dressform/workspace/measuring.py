@@ -36,14 +36,14 @@ from dressform.measure.separation import (
     mistakes,
     neutral_dolls,
 )
-from dressform.records import IDENTITY_ALONE, Composition, Figure
+from dressform.records import IDENTITY_ALONE, Composition, Figure, Picture
 from dressform.store import write_atomically
 from dressform.train.draws import generator, seed_of
 from dressform.workspace.describing import read_pictures, sample, who
 from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
 from dressform.workspace.finishing import credentials, finished
 from dressform.workspace.trying import tried_on
-from dressform.workspace.workspace import Workspace, asset_of
+from dressform.workspace.workspace import Workspace, asset_of, by_outfit
 
 _MOST_EACH = 10_000
 
@@ -90,14 +90,15 @@ def measure(
     """
     if not 1 <= each <= _MOST_EACH:
         raise BadInput(f"--each {each}: use 1 to {_MOST_EACH} pictures of each outfit")
-    names = [name for name in workspace.trained() if workspace.pictures(name)]
+    sets = by_outfit(workspace.pictures(every=True))
+    names = [name for name in workspace.trained() if name in sets]
     if not names:
         raise NotReady("no outfit is trained yet: run dressform train; an imported one is measured once pictures of it are added")
-    extras = [name for name in workspace.trained("accessory") if any(p.has_mask for p in workspace.pictures(name))]
+    extras = [name for name in workspace.trained("accessory") if any(p.has_mask for p in sets.get(name, ()))]
     every = [*names, *extras]
     grant = workspace.gate.need("measure", asset_of(None), *map(asset_of, every))
     reader = reading.load(device=workspace.backbone.device)
-    truth = _truth(workspace, reader, names)
+    truth = _truth(workspace, reader, names, sets)
     plain = _trials(names, each, seed)
     dressed = plain[each:]
     spread = dressed[:: len(names)]
@@ -209,8 +210,8 @@ def _scene(seed: int, i: int) -> Scene:
     return Scene(pick(VIEWS), pick(POSES), pick(BACKGROUNDS))
 
 
-def _truth(workspace: Workspace, reader: reading.Reader, names: list[str]) -> Truth:
-    neutral, *worn = (read_pictures(workspace, reader, sample(workspace.pictures(name))) for name in (None, *names))
+def _truth(workspace: Workspace, reader: reading.Reader, names: list[str], sets: Mapping[str | None, Sequence[Picture]]) -> Truth:
+    neutral, *worn = (read_pictures(workspace, reader, sample(sets.get(name, ()))) for name in (None, *names))
     her = who(workspace.character.description, neutral or [r for found in worn for r in found])
     outfits = {name: reading.usual(found, (*GARMENT_WORDS, "second")) for name, found in zip(names, worn, strict=True)}
     return Truth(her, outfits, noise_floor(workspace.backbone, reader, her))

@@ -24,7 +24,7 @@ from dressform.pictures import intake
 from dressform.pictures.contact import Cell, contact_sheet
 from dressform.records import Picture
 from dressform.store import made_folder, write_atomically
-from dressform.workspace.workspace import Workspace, asset_of, keep_head
+from dressform.workspace.workspace import Workspace, asset_of, by_outfit, keep_head
 
 UNNAMED = "not named"
 MOST_SHOWN = 240
@@ -60,9 +60,9 @@ class Shelf:
 
 def shelves(workspace: Workspace) -> list[Shelf]:
     """The neutral pictures, then each outfit's; those whose consent does not hold are not counted. Raises NotReady."""
-    found = []
+    found, sets = [], by_outfit(workspace.pictures(every=True))
     for outfit in _outfits(workspace):
-        of_it = workspace.pictures(outfit)
+        of_it = sets.get(outfit, [])
         if not of_it or not _permitted(workspace, outfit):
             continue
         counts = Counter((view_of(p.caption), pose_of(p.caption)) for p in of_it)
@@ -178,9 +178,9 @@ def _label(picture: Picture) -> str:
 
 
 def _page(workspace: Workspace, shown: Mapping[str, Sequence[Cell]]) -> str:
-    body = []
+    body, sets = [], by_outfit(workspace.pictures(every=True))
     for name, of_it in shown.items():
-        total = len(workspace.pictures(name))
+        total = len(sets[name])
         more = f", the first {len(of_it)} of them" if total > len(of_it) else ""
         figures = "".join(
             f"<figure>{paper.picture(intake.png(c.pixels), c.label)}<figcaption>{escape(c.label)}</figcaption></figure> " for c in of_it

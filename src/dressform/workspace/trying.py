@@ -18,7 +18,7 @@ from dressform.measure.separation import NEUTRAL, Probe, Truth, identity_right, 
 from dressform.measure.statistics import share
 from dressform.pictures import intake
 from dressform.records import Figure
-from dressform.workspace.describing import read_pictures
+from dressform.workspace.describing import read_pictures, sample
 from dressform.workspace.workspace import Workspace
 
 
@@ -44,7 +44,7 @@ def tried_on(
 
 def _known(workspace: Workspace, reader: Reader, name: str, truth: Truth, side: int) -> tuple[Appearance, list[bool], list[bool]]:
     """What it looks like; and for each of its own pictures whether the reader knows her, and whether it is seen after the autoencoder."""
-    pictures = [p for p in workspace.pictures(name) if p.has_mask]
+    pictures = sample([p for p in workspace.pictures(name) if p.has_mask])
     pixels = [intake.fitted(intake.from_png(workspace.store.read(f"pictures/{p.id}.png")), side) for p in pictures]
     masks = [_mask(workspace, p.id, side) for p in pictures]
     readings = read_pictures(workspace, reader, pictures)

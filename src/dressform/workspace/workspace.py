@@ -337,6 +337,14 @@ def _furnish(part: Path, asked: Asked, character: Character, owner: Owner, recov
         sealed.close()
 
 
+def by_outfit(pictures: Sequence[Picture]) -> dict[str | None, list[Picture]]:
+    """The same pictures, those of each outfit (None: the neutral ones) together, in their order."""
+    found: dict[str | None, list[Picture]] = {}
+    for picture in pictures:
+        found.setdefault(picture.outfit, []).append(picture)
+    return found
+
+
 def checked(root: Path, asked: Asked) -> Character:
     """The character as she was asked for, where everything but the base model allows it. Raises BadInput or Refused."""
     checked_name("character", asked.name)
