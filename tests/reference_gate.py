@@ -43,20 +43,10 @@ def allowed(history: list[dict[str, Any]], scope: str, asset: str, now: int) -> 
             continue
         covers = any(a in ("*", asset) or (a == "outfit:*" and asset.startswith("outfit:")) for a in line["assets"])
         in_time = line["ends"] is None or now < line["ends"]
-        ended = any(later["kind"] == "revoke" and "*" in later["assets"] for later in history[i + 1 :])
-        if covers and in_time and line["base"] != ["another"] and not ended:
-            break
-    else:
-        return False
-    return not _prohibited(history, scope) and not _taken_back(history, asset)
-
-
-def _prohibited(history: list[dict[str, Any]], scope: str) -> bool:
-    for line in reversed(history):  # the newest line that speaks of the scope decides; prohibiting wins in one line
-        if scope in line.get("prohibit", ()):
-            return True
-        if line["kind"] == "grant" and scope in line["permit"]:
-            return False
+        ended = any(later["kind"] == "revoke" and {"*", asset} & {*later["assets"]} for later in history[i + 1 :])
+        prohibited = any(scope in later.get("prohibit", ()) for later in history[i:])  # prohibiting wins in one line
+        if covers and in_time and line["base"] != ["another"] and not ended and not prohibited:
+            return not _taken_back(history, asset)
     return False
 
 

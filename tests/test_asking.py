@@ -62,10 +62,10 @@ def test_any_address_is_this_machine_or_one_clear_line(rest: str) -> None:
 
 def test_the_answer_is_evidence_and_permits_nothing(her: Workspace) -> None:
     profiling.keep(her, AOI, "en")
-    before = her.gate.permitted()
+    before = her.permitted()
     with serving(reply(says("  Yes, I agree.\x1b[2J \r\nI like it.  "))) as (url, asked):
         answer, entry = asking.ask(her, "publish", parse(url, "small"), "en")
-    assert answer.answer == "Yes, I agree.[2J \nI like it." and her.gate.permitted() == before
+    assert answer.answer == "Yes, I agree.[2J \nI like it." and her.permitted() == before
     path, question = asked[0]
     assert path == "/v1/chat/completions" and question["model"] == "small" and question["stream"] is False
     system, user = (m["content"] for m in question["messages"])

@@ -75,7 +75,35 @@ def test_a_prohibition_wins_and_a_revocation_ends(ledger: Ledger) -> None:
         gate(ledger).holds(held)
     assert gate(ledger).need("train:outfit", "outfit:coat")
     ledger.append(KEY, "revoke", at(3), assets=[EVERYTHING], grace_days=0)
-    assert not any(gate(ledger).permitted().values())
+    assert not any(gate(ledger).permitted(["neutral", "outfit:coat"]).values())
+
+
+def test_a_later_grant_permits_what_it_names_and_nothing_that_was_taken_back_before(ledger: Ledger) -> None:
+    ledger.append(KEY, "grant", at(0), **agreed(permit=["add", "dress", "publish"]))
+    ledger.append(KEY, "narrow", at(1), prohibit=["publish"])
+    ledger.append(KEY, "grant", at(2), **agreed(permit=["publish"], assets=["outfit:coat"]))
+    ledger.append(KEY, "revoke", at(3), assets=["outfit:dress"], grace_days=7)
+    ledger.append(KEY, "grant", at(4), **agreed(permit=["add"], assets=["outfit:dress"]))
+    found = gate(ledger).permitted(["neutral", "outfit:coat", "outfit:dress"])
+    assert found["publish"] == ("outfit:coat",), "the prohibition was lifted for the coat alone"
+    assert found["dress"] == ("neutral", "outfit:coat"), "the dress is agreed to again for adding alone"
+    assert found["add"] == ("neutral", "outfit:coat", "outfit:dress")
+
+
+def test_a_line_written_between_two_looks_is_no_older_copy(ledger: Ledger) -> None:
+    ledger.append(KEY, "grant", at(0), **agreed())
+
+    def seen() -> Head:
+        ledger.append(KEY, "narrow", at(1), prohibit=["publish"])  # as another process does, which keeps the head after it
+        return ledger.head()
+
+    assert Gate(Ledger(ledger.file, PUBLIC), seen, lambda: "base", lambda: at(60)).need("dress")
+
+
+def test_consent_is_taken_back_with_the_clock_behind(ledger: Ledger) -> None:
+    ledger.append(KEY, "grant", at(10), **agreed())
+    entry = ledger.append(KEY, "revoke", at(5), assets=[EVERYTHING], grace_days=0)
+    assert entry.at == at(10) and EVERYTHING in gate(ledger).state().revoked
 
 
 def test_a_line_with_endless_days_of_grace_does_not_close_the_ledger(ledger: Ledger) -> None:

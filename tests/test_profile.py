@@ -110,17 +110,17 @@ def test_what_cannot_be_seen_is_taken_out() -> None:
 
 
 def test_a_boundary_prohibits_and_nothing_grants_it_while_it_stands(her: Workspace) -> None:
-    assert her.gate.permitted()["dress"]
+    assert her.permitted()["dress"]
     assert profiling.keep(her, profiling.change(her, None, "A painter.", None, [STAYS, "no masks [dress]"]), "en") == (
         "dress", "export:identity", "publish",
     )  # fmt: skip
-    assert not her.gate.permitted()["dress"] and her.gate.permitted()["add"]
+    assert not her.permitted()["dress"] and her.permitted()["add"]
     with pytest.raises(Refused, match="publish: her boundary stands against it: 'My pictures stay here'"):
         consenting.grant(her, ["add", "publish"], (), None, "en")
     assert profiling.keep(her, profiling.change(her, None, None, None, [""]), "en") == ()
-    assert her.profile == Profile(about="A painter.") and not her.gate.permitted()["publish"]
+    assert her.profile == Profile(about="A painter.") and not her.permitted()["publish"]
     consenting.grant(her, ["publish"], (), None, "en")
-    assert her.gate.permitted()["publish"]
+    assert her.permitted()["publish"]
 
 
 def test_a_refused_profile_changes_nothing(her: Workspace) -> None:

@@ -80,7 +80,7 @@ def opened(root: Path, identity: str) -> Workspace:
     found.root, found.store = root, vault.open_(root, identity)
     found.character = Character("aoi", "aoi", "original", 24, BASE)
     found.__dict__["backbone"] = _Known()
-    found.__dict__["gate"] = SimpleNamespace(need=lambda *_asked: None)
+    found.__dict__["gate"] = SimpleNamespace(permitted=lambda assets: {"caption": tuple(assets)})
     return found
 
 

@@ -141,8 +141,9 @@ def answers(character: Character) -> None:
 def _agreed(workspace: Workspace, lang: str) -> None:
     from dressform.consent.scopes import PLAIN_WORDS, language
 
-    words = PLAIN_WORDS[language(lang)]
-    for scope, holds in workspace.gate.permitted().items():
-        output.say(f"{'yes' if holds else 'no':>4}  {scope:<16} {words[scope]}")
+    words, all_of_her = PLAIN_WORDS[language(lang)], len(workspace.character.outfits) + 1
+    for scope, assets in workspace.permitted().items():
+        alone = f" ({', '.join(a.removeprefix('outfit:') for a in assets)})" if 0 < len(assets) < all_of_her else ""
+        output.say(f"{'yes' if assets else 'no':>4}  {scope:<16} {words[scope]}{alone}")
     for line in output.boundary_lines(workspace.profile, lang):
         output.say(line)

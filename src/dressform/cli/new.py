@@ -52,7 +52,7 @@ def command(
         output.note(line)
     if not (yes or (_agreed(words) if sys.stdin.isatty() else permit)):
         raise BadInput("nothing was made, for nobody agreed; say --yes, or name what you agree to with --permit")
-    recovery = workspace.create(made, asked)
+    recovery = workspace.create(made, asked, ask=output.ask_secret)
     output.say(f"made {made}: {name}, an adult of {age}, called by {asked.trigger or name!r}")
     output.note(f"{_RECOVERY[words]}\n  {recovery}")
     output.hint(f"dressform consent show {made} says again what is agreed; receipts are in {made / 'receipts'}")

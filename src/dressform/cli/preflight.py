@@ -14,7 +14,7 @@ def passed(workspace: Workspace, despite_lint: bool) -> None:
     """Show what the lint finds. Raises NotReady where something is serious, unless the person wants to train all the same."""
     from dressform.workspace import looking
 
-    if not workspace.gate.permitted()["caption"]:
+    if not workspace.permitted()["caption"]:
         output.note("the lint did not look: caption is not agreed to")
         return
     with output.bar("looking") as bar:

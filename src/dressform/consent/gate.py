@@ -1,13 +1,14 @@
 """The gate: every step asks it first, and gets a Grant that the next function requires as an argument.
 
-What holds now is folded from the ledger's lines. Absent means no; a prohibition wins over every permission; whatever
-cannot be read, has run out, or lies before the newest line in time, is a no. There is no way around it.
+What holds now is folded from the ledger's lines. Absent means no; what was prohibited or taken back is permitted again only
+by a later grant that names it, and for no more than that grant is for; whatever cannot be read, has run out, or lies before
+the newest line in time, is a no. There is no way around it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
@@ -58,16 +59,17 @@ class Grant(Generic[S_co]):
 
 @dataclass(frozen=True)
 class Permission:
-    """One grant that still stands."""
+    """What still stands of one grant: ``taken`` are assets that were taken back from it."""
 
     entry: str
     permit: frozenset[str]
     assets: tuple[str, ...]
     expires: datetime | None
     base_models: frozenset[str]
+    taken: frozenset[str] = frozenset()
 
     def covers(self, assets: Iterable[str]) -> bool:
-        return all(any(_matches(a, pattern) for pattern in self.assets) for a in assets)
+        return all(a not in self.taken and any(_matches(a, pattern) for pattern in self.assets) for a in assets)
 
 
 @dataclass(frozen=True)
@@ -94,23 +96,28 @@ def fold(entries: Sequence[Entry]) -> State:
 def _grant(state: State, entry: Entry) -> State:
     body: Mapping[str, Any] = entry.body
     expires = body["limits"].get("expires")
+    prohibit = frozenset(body["prohibit"])
     permission = Permission(
-        entry.sha256, frozenset(body["permit"]), tuple(body["assets"]),
+        entry.sha256, frozenset(body["permit"]) - prohibit, tuple(body["assets"]),
         datetime.fromisoformat(expires) if expires else None, frozenset(body["limits"].get("base_models", ())),
     )  # fmt: skip
     given_back = {a: v for a, v in state.revoked.items() if a not in body["assets"]}
-    prohibited = (state.prohibited - frozenset(body["permit"])) | frozenset(body["prohibit"])
-    return State((*state.permissions, permission), prohibited, given_back)
+    return State((*_without(state.permissions, prohibit), permission), state.prohibited - permission.permit | prohibit, given_back)
 
 
 def _narrow(state: State, entry: Entry) -> State:
-    return State(state.permissions, state.prohibited | frozenset(entry.body["prohibit"]), state.revoked)
+    prohibit = frozenset(entry.body["prohibit"])
+    return State(_without(state.permissions, prohibit), state.prohibited | prohibit, state.revoked)
+
+
+def _without(permissions: Sequence[Permission], prohibit: frozenset[str]) -> tuple[Permission, ...]:
+    return tuple(replace(p, permit=p.permit - prohibit) for p in permissions)
 
 
 def _revoke(state: State, entry: Entry) -> State:
     assets = entry.body["assets"]
     taken = dict.fromkeys(assets, (entry.at, timedelta(days=min(entry.body["grace_days"], MOST_GRACE_DAYS))))
-    kept = () if EVERYTHING in assets else state.permissions
+    kept = () if EVERYTHING in assets else tuple(replace(p, taken=p.taken.union(assets)) for p in state.permissions)
     return State(kept, state.prohibited, {**state.revoked, **taken})
 
 
@@ -131,7 +138,9 @@ class Gate:
 
     def need(self, scope: S, *assets: str) -> Grant[S]:
         """The proof that ``scope`` is agreed to for all these assets now. Raises Refused with the reason and the way forward."""
-        state = self.state()
+        return self._granted(self.state(), scope, assets)
+
+    def _granted(self, state: State, scope: S, assets: tuple[str, ...]) -> Grant[S]:
         if self._now() + timedelta(seconds=2) < state.newest:
             raise Refused(f"{scope}: the clock is before the newest line of the consent ledger; set the clock right")
         if scope in state.prohibited:
@@ -151,20 +160,22 @@ class Gate:
 
     def state(self) -> State:
         """What holds now. Raises Tampered where the ledger is shorter than what the vault saw."""
+        seen = self._seen()  # first: a line that another process adds in between is newer, not missing
         entries = self.ledger.entries()
-        refuse_older(entries, self._seen())
+        refuse_older(entries, seen)
         return fold(entries)
 
-    def permitted(self) -> dict[Scope, bool]:
-        """Each scope, and whether it holds now for everything that is not revoked."""
-        found = {}
-        for scope in SCOPES:
-            try:
-                self.need(scope)
-                found[scope] = True
-            except Refused:
-                found[scope] = False
-        return found
+    def permitted(self, assets: Iterable[str]) -> dict[Scope, tuple[str, ...]]:
+        """Each scope, and those of the assets that it holds for now."""
+        state, asked = self.state(), tuple(assets)
+        return {scope: tuple(a for a in asked if self._permits(state, scope, a)) for scope in SCOPES}
+
+    def _permits(self, state: State, scope: Scope, asset: str) -> bool:
+        try:
+            self._granted(state, scope, (asset,))
+        except Refused:
+            return False
+        return True
 
     def _stands(self, permission: Permission) -> bool:
         return self._in_time(permission) and (not permission.base_models or self._base_model() in permission.base_models)

@@ -89,7 +89,10 @@ class Ledger:
         return head_of(self.entries())
 
     def append(self, key: Ed25519PrivateKey, kind: str, at: datetime, **body: object) -> Entry:
-        """Sign and keep one more line. Two processes take turns. Raises BadInput for a body that the kind does not have."""
+        """Sign and keep one more line, as of ``at`` or, where the clock is behind, of the line before it. Two processes take turns.
+
+        Raises BadInput for a body that the kind does not have.
+        """
         if set(body) != _FIELDS.get(kind):
             raise BadInput(f"a {kind!r} entry has {sorted(_FIELDS.get(kind, ()))}, not {sorted(body)}")
         if key.public_key().public_bytes_raw() != self._public:
@@ -98,7 +101,7 @@ class Ledger:
         try:
             with lock.acquire(timeout=_WAIT_SECONDS):
                 last = self.entries()[-1] if self.entries() else None
-                line = _signed(key, kind, at, last, body)
+                line = _signed(key, kind, max(at, last.at) if last else at, last, body)
                 entry = _verified(line, last, self._public)
                 write_atomically(self.file, self._bytes + line + b"\n")
         except Timeout as error:

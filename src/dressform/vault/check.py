@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from dressform.errors import StoreError
 from dressform.vault.sealing import OVERHEAD_BYTES
 from dressform.vault.vault import Vault
+
+_SETTLED_SECONDS = 3600
+"""A stray file this young may be one that another process has not made known yet."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,11 @@ def check(vault: Vault, read_data: bool = False, on_object: Callable[[int, int],
 
 
 def remove_strays(vault: Vault, found: Checked) -> int:
-    """Delete the stray files of an earlier check; those that a row knows by now are kept."""
-    known = {row.object for row in vault.index.rows()}
-    gone = [name for name in found.strays if name.split(".")[0] not in known]
-    for name in gone:
-        for file in (vault.root / "obj").rglob(name):
-            file.unlink()
-    return len(gone)
+    """Delete the stray files of an earlier check, an hour old or more; those that a row knows by now are kept."""
+    known, now, gone = {row.object for row in vault.index.rows()}, time.time(), 0
+    for name in found.strays:
+        for file in (vault.root / "obj").rglob(name) if name not in known else ():
+            if now - file.stat().st_mtime >= _SETTLED_SECONDS:
+                file.unlink()
+                gone += 1
+    return gone

@@ -144,12 +144,13 @@ class Index:
             head = Head(self.head.changes + 1, total % _MODULUS)
             sealed = seal(self._rows_key, json.dumps([head.changes, f"{head.total:x}"]).encode(), meaning(self._id, "head"))
             self._db.execute("insert or replace into head values (0, ?)", (sealed,))
+            known, self._seen = self._seen, -1  # an interruption here leaves it to refresh what was kept of this
         gone = [self._rows.pop(name) for name in changes if name in self._rows]
         for name, row in changes.items():
             self._sealed.pop(name, None)
             if row is not None:
                 self._rows[name], self._sealed[name] = row, after[name]
-        self.head = head
+        self.head, self._seen = head, known
         if len(after) < len(changes):
             self._db.execute("pragma wal_checkpoint(truncate)")  # a forgotten row's key must not linger in the log
         return gone
@@ -158,16 +159,13 @@ class Index:
     def _alone(self) -> Iterator[None]:
         try:
             self._db.execute("begin immediate")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("rollback")
-                raise
+            yield
             self._db.execute("commit")
         except sqlite3.DatabaseError as error:
+            raise _told(error) from error
+        finally:
             if self._db.in_transaction:
                 self._db.execute("rollback")
-            raise _told(error) from error
 
     def _load(self) -> tuple[list[tuple[bytes, bytes]], tuple[bytes] | None]:
         """All rows and the head as of one moment."""

@@ -31,14 +31,22 @@ class Vault:
 
     # Store ------------------------------------------------------------------------------------------
     def read(self, name: str) -> bytes:
+        row = self._row(name)
+        while True:
+            try:
+                sealed = read_at_most(self.object_file(row.object), row.size + OVERHEAD_BYTES)
+            except StoreError as error:
+                if (now := self._row(name)) != row:  # another process replaced it meanwhile
+                    row = now
+                    continue
+                raise Tampered(f"an object of the vault is missing or exchanged ({error}): restore it from a backup") from error
+            return unseal(row.key, sealed, self._meaning(row))
+
+    def _row(self, name: str) -> Row:
         row = self.index.get(checked(name))
         if row is None:
             raise StoreError(f"could not read {name}: no such name")
-        try:
-            sealed = read_at_most(self.object_file(row.object), row.size + OVERHEAD_BYTES)
-        except StoreError as error:
-            raise Tampered(f"an object of the vault is missing or exchanged ({error}): restore it from a backup") from error
-        return unseal(row.key, sealed, self._meaning(row))
+        return row
 
     def write(self, name: str, data: bytes) -> None:
         self.write_all({name: data})
@@ -78,7 +86,13 @@ class Vault:
 
     # people -----------------------------------------------------------------------------------------
     def add_person(self, who: str, recipient: str) -> None:
-        """Let another person's age key open this vault. Raises BadInput for a bad name or recipient."""
+        """Let another person's age key open this vault. Raises BadInput for a bad name or recipient, or one that opens it already."""
+        if who in self.people():
+            raise BadInput(f"person {who!r}: there is one of that name, whose key would open it no more; choose another name")
+        self.set_person(who, recipient)
+
+    def set_person(self, who: str, recipient: str) -> None:
+        """The same, in the place of the key that had this name before."""
         if not _PERSON.fullmatch(who):
             raise BadInput(f"person {who!r}: use 1 to 40 small letters, digits or '-'")
         write_atomically(self.root / "keys" / f"{who}.age", keys.wrap(self._key, recipient))

@@ -10,9 +10,11 @@ from dressform.store import write_atomically
 from dressform.vault.index import Head
 
 
-def check(folder: Path, vault_id: str, head: Head) -> None:
-    """Raises Tampered where the vault is older than what was seen, or the same age and different."""
-    seen = _read(folder, vault_id)
+def check(seen: Head | None, head: Head) -> None:
+    """Raises Tampered where the vault is older than what was seen, or the same age and different.
+
+    What was seen is read before the vault is, or another process at work would look like an older copy.
+    """
     if seen is None or head.changes > seen.changes:
         return
     if head != seen:
@@ -24,7 +26,7 @@ def check(folder: Path, vault_id: str, head: Head) -> None:
 
 def keep(folder: Path, vault_id: str, head: Head) -> None:
     """Remember how far the vault is."""
-    if _read(folder, vault_id) != head:
+    if read(folder, vault_id) != head:
         write_atomically(_file(folder, vault_id), json.dumps([head.changes, f"{head.total:x}"]).encode(), mode=0o600)
 
 
@@ -32,7 +34,8 @@ def _file(folder: Path, vault_id: str) -> Path:
     return folder / "heads" / f"{vault_id}.json"
 
 
-def _read(folder: Path, vault_id: str) -> Head | None:
+def read(folder: Path, vault_id: str) -> Head | None:
+    """How far the vault was when it was last seen; None where it never was."""
     try:
         changes, total = json.loads(_file(folder, vault_id).read_text())
         return Head(int(changes), int(total, 16))

@@ -30,6 +30,8 @@ def grant(workspace: Workspace, permit: Sequence[Scope], assets: Sequence[str], 
         raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")
     refuse_past(expires)
     refuse_against(workspace.profile, permit)
+    if EVERYTHING not in named and EVERYTHING in workspace.gate.state().revoked:
+        raise BadInput("everything was taken back: agree again without --asset, to as few scopes as you like, then for single outfits")
     # What is not agreed to stays open for a later grant; a prohibition is only written by ``narrow``, or it would win.
     notice = "\n".join(_line(lang, s, s in permit) for s in SCOPES)
     her = workspace.character

@@ -53,7 +53,7 @@ def character(root: Path, ask: Ask | None = None) -> list[Finding]:
             rows = [Finding("vault", found.whole, f"{found.objects} objects, {broken} damaged or missing{strays}; opened by {people}")]
             try:
                 head = consenting.verify(her)
-                permitted = [s for s, holds in her.gate.permitted().items() if holds]
+                permitted = [scope for scope, assets in her.permitted().items() if assets]
                 rows.append(Finding("ledger", True, f"{head.length} lines; agreed now: {', '.join(permitted) or 'nothing'}"))
             except DressformError as error:
                 rows.append(Finding("ledger", False, str(error)))

@@ -36,13 +36,14 @@ _OF_GARMENTS = ("garment-always-named", "another-outfit")
 
 
 def findings(workspace: Workspace, on_picture: OnPicture = lambda _done, _all: None) -> list[Finding]:
-    """What her captions and pictures would teach that they should not. Raises Refused without consent to caption them.
+    """What her captions and pictures would teach that they should not, as far as they may be captioned. Raises Refused where none may.
 
     What a picture shows is kept sealed: a look at a set that grew reads the new pictures alone.
     """
-    pictures = workspace.pictures(every=True)
-    if pictures:
-        workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in pictures}))
+    every, agreed = workspace.pictures(every=True), workspace.permitted()["caption"]
+    pictures = [p for p in every if asset_of(p.outfit) in agreed]
+    if every and not pictures:
+        workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in every}))
     words = Words(workspace.character.trigger, tuple((o.name, o.trigger) for o in workspace.character.outfits))
     near, shown = _looked_at(workspace, pictures, on_picture)
     seen = [Seen(p.id, p.source, p.outfit, p.caption, p.has_mask, *shown.get(p.id, _NOTHING)) for p in pictures]

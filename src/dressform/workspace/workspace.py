@@ -132,6 +132,10 @@ class Workspace:
         )  # fmt: skip
         keep_head(self.store, self.gate.ledger)
 
+    def permitted(self) -> dict[Scope, tuple[str, ...]]:
+        """Each scope, and for what of her (``asset_of``) it holds now: her neutral pictures, and each thing that she wears."""
+        return self.gate.permitted([asset_of(None), *(asset_of(o.name) for o in self.character.outfits)])
+
     def quarantined(self) -> frozenset[str]:
         """Hashes of everything that descends from what was revoked."""
         return lineage.descended(self.gate.ledger.entries(), self.gate.state().revoked.keys())
@@ -222,9 +226,10 @@ def opened(root: Path, ask: Ask | None = None) -> Iterator[Workspace]:
     """
     character_file.read(root)
     owner = owners.load(ask)
+    seen = witness.read(owners.home(), vault.read_id(root / "vault"))
     sealed = vault.open_(root / "vault", owner.identity)
     try:
-        witness.check(owners.home(), sealed.id, sealed.index.head)
+        witness.check(seen, sealed.index.head)
         try:
             yield Workspace(root, sealed, owner)
         finally:
@@ -255,7 +260,7 @@ def recover(root: Path, ask: Ask) -> None:
     """
     found = vault.open_(root / "vault", ask("recovery key"))
     owner = owners.load(ask) if owners.exists() else owners.make()
-    found.add_person("owner", owner.recipient)
+    found.set_person("owner", owner.recipient)
     public = owner.signing_key.public_key().public_bytes_raw()
     if found.read(_OWNER) != public:
         old = root / consent_ledger.NAME
@@ -289,17 +294,17 @@ class Asked:
     profile: Profile = profiles.EMPTY
 
 
-def create(root: Path, asked: Asked, store: Store | None = None) -> str:
+def create(root: Path, asked: Asked, store: Store | None = None, ask: Ask | None = None) -> str:
     """Make a new character's folder with her vault and ledger; returns the recovery key, which is kept nowhere.
 
-    ``store`` stands in for the vault (for tests and benchmarks). Raises BadInput or Refused before anything is written;
-    the folder appears whole or not at all.
+    ``store`` stands in for the vault (for tests and benchmarks); ``ask`` asks for the passphrase of the owner's key. Raises
+    BadInput, Refused or Locked before anything is written; the folder appears whole or not at all.
     """
     from dressform.vault import keys
 
     character = checked(root, asked)
     _refuse_known_word(character)
-    owner = owners.load() if owners.exists() else owners.make()
+    owner = owners.load(ask) if owners.exists() else owners.make()
     recovery = keys.new_identity()
     part = root.with_name(f".{root.name}.part")
     shutil.rmtree(part, ignore_errors=True)
