@@ -34,6 +34,29 @@ def test_a_character_is_an_adult(age: int) -> None:
         Character("mia", "mia", "original", age, "layfigure")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[Character("Mia"){Age("17")Gender("Female")}]', "**Age:** 17", '"age": 17', "Age | 17", "Age — 17", "Age: `17`", "<age>17</age>",
+        "Age: {17}", "17–year–old", "年齢「17」", "**年齢**：17", "she turned 16 last week", "turning 17", "age:12,170cm", "15歳, 170 cm",
+    ],
+)  # fmt: skip
+def test_an_age_is_read_in_any_notation(text: str) -> None:
+    with pytest.raises(Refused, match="adults only"):
+        refuse_young(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "head turned three quarters, standing", "turned 3/4 view", "head turned 15 degrees", "turned 15° left", "turning 5 degrees",
+        "an elf of 1,000 years old", "over 10,000 years old", "1,000歳", "Age: 1,200", "Age: 25, height: 17 heads", "page 12", "stage: 3",
+    ],
+)  # fmt: skip
+def test_turns_of_a_head_and_the_age_of_elves_are_no_childhood(text: str) -> None:
+    refuse_young(text)
+
+
 def test_a_list_that_was_altered_or_lost_refuses_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
     from dressform.consent import refusals
     from dressform.errors import Tampered

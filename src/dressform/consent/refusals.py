@@ -36,11 +36,17 @@ _NUMBER_WORDS = {
         "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen".split()
     )
 }
+_OF_A_TURN = (
+    "degrees?|deg|quarters?|thirds?|hal(?:f|ves)|ways?|times?|steps?|pages?|heads?|sides?|clockwise|left|right|towards?|away|around|percent"
+)
+"""What is counted when a head or a figure turns, and no age."""
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d|\s*(?:cm|mm|m|kg|lbs?|px)(?![a-z])))")
 _NUMBER = rf"(\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})"
 _AGES = (
     re.compile(rf"(?<![a-z0-9]){_NUMBER}\s*(?:years?|yrs?|yr)\s*(?:old|of age)(?![a-z])"),
     re.compile(rf"(?<![a-z0-9]){_NUMBER}\s*(?:yo|y o|yrs? old|months? old|weeks? old|days? old)(?![a-z])"),
-    re.compile(rf"(?<![a-z])(?:age|aged|ages|age is|turned|turning)\s*{_NUMBER}(?![a-z0-9])"),
+    re.compile(rf"(?<![a-z])(?:age|aged|ages|age is)\s*{_NUMBER}(?![a-z0-9])"),
+    re.compile(rf"(?<![a-z])(?:turned|turning)\s*{_NUMBER}(?![a-z0-9])(?!\s*(?:\d|{_OF_A_TURN})(?:[^a-z]|$))"),
     re.compile(r"(?<!\d)(\d{1,3})\s*(?:[歳才]|サイ(?!ズ))(?!月)"),
     re.compile(r"(?<!\d)(\d{1,3})\s*(?:サイ|ヶ月|カ月|か月)(?:ノ|児)"),
     re.compile(r"年齢\s*[ハ:は]?\s*(\d{1,3})"),
@@ -87,8 +93,10 @@ def found_in(text: str, family: Family) -> str | None:
     """The first word of that family that the text says, or None."""
     lists = _load(family)
     folded = plain(text)
-    if family == "younger" and (age := _young_age(folded) or _young_age(letters(folded))):
-        return age
+    if family == "younger":
+        for said in (folded, letters(folded), plain(text.replace("|", " "))):
+            if age := _young_age(said):
+                return age
     for variant in variants(folded):
         if hit := lists.ascii.search(lists.spared_ascii.sub(" ; ", variant)):
             return hit[0].strip()
@@ -115,7 +123,7 @@ def _pause_before(text: str, at: int) -> int:
 
 
 def _young_age(text: str) -> str | None:
-    spaced = re.sub(r"[\s\-_/.,:;()\[\]=]+", " ", katakana(text))
+    spaced = re.sub(r"[\W_]+", " ", _THOUSANDS.sub("", katakana(text).replace("°", " degrees ")))
     for pattern in _AGES:
         for hit in pattern.finditer(spaced):
             years = _NUMBER_WORDS.get(hit[1], -1) if not hit[1].isdigit() else int(hit[1])
