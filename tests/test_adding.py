@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -57,6 +58,45 @@ def test_pictures_are_kept_with_their_originals_and_taken_back(small: Workspace,
         adding.undo(small)
     assert small.add([folder], None).taken == 3
     assert adding.undo(small) == ("neutral", 3)
+
+
+def test_an_outfit_that_another_command_made_known_meanwhile_stays(small: Workspace, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from dressform.records import Outfit
+    from dressform.workspace import character_file
+
+    theirs = replace(small.character, description="tall", outfits=(Outfit("coat", "aoi_coat"),))
+    character_file.write(small.root, theirs)
+    small.add([written(tmp_path / "a", 2, alpha=True)], "dress")
+    known = character_file.read(small.root)
+    assert known == small.character and known.description == "tall" and [o.name for o in known.outfits] == ["coat", "dress"]
+    adding.undo(small)
+    assert character_file.read(small.root) == theirs
+
+
+def test_an_outfit_is_made_known_by_the_next_add_where_the_first_was_cut_off(
+    small: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = written(tmp_path / "a", 2, alpha=True)
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(adding, "make_known", lambda *_: None)
+        small.add([folder], "dress")
+    assert not small.character.outfits
+    assert consenting.revoke(small, ["dress"], 7)[1] == 2, "what is in the store can be taken back, known or not"
+    consenting.grant(small, ["add"], ["dress"], None, "en")
+    small.add([folder], "coat")
+    assert not small.character.outfits, "they are here, but not as a coat"
+    small.add([folder], "dress")
+    assert [o.name for o in small.character.outfits] == ["dress"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
+def test_a_name_that_is_not_utf8_is_told_as_it_reads(small: Workspace, tmp_path: Path) -> None:
+    folder = written(tmp_path / "a", 1)
+    (folder / "00000.png").rename(os.fsdecode(os.fsencode(folder) + b"/" + "立ち絵.png".encode("shift-jis")))
+    report = small.add([folder], None)
+    assert report.taken == 1 and small.pictures()[0].source == "立ち絵.png"
 
 
 def test_undo_takes_the_newest_add_and_an_outfit_that_is_empty_again(small: Workspace, tmp_path: Path) -> None:

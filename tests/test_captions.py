@@ -185,6 +185,16 @@ def test_a_bulk_edit_changes_what_the_filter_means_and_is_undone_level_by_level(
         captioning.undo(captioned)
 
 
+def test_a_mask_found_and_a_picture_gone_meanwhile_stay_so(captioned: Workspace) -> None:
+    shown = {p.source: p for p in captioned.pictures(every=True)}
+    row = json.loads(captioned.store.read("pictures/idn0.json"))
+    captioned.store.write("pictures/idn0.json", json.dumps(row | {"has_mask": True}).encode())
+    captioned.store.delete_all(["pictures/idn1.png", "pictures/idn1.json"])
+    captioning.write(captioned, {shown[s]: "side view" for s in ("n0.png", "n1.png", "n2.png")}, "edit")
+    now = {p.source: p for p in captioned.pictures(every=True)}
+    assert now["n0.png"].has_mask and now["n0.png"].caption == now["n2.png"].caption == "side view" and "n1.png" not in now
+
+
 def test_only_so_many_levels_are_kept(captioned: Workspace) -> None:
     for i in range(captioning.LEVELS + 3):
         captioning.edit(captioned, Where(), Edit((f"mark{i} x",)))

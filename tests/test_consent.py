@@ -88,6 +88,9 @@ def test_a_later_grant_permits_what_it_names_and_nothing_that_was_taken_back_bef
     assert found["publish"] == ("outfit:coat",), "the prohibition was lifted for the coat alone"
     assert found["dress"] == ("neutral", "outfit:coat"), "the dress is agreed to again for adding alone"
     assert found["add"] == ("neutral", "outfit:coat", "outfit:dress")
+    again = ledger.append(KEY, "grant", at(5), **agreed(permit=["dress"], assets=["outfit:dress"]))
+    held = gate(ledger).need("dress", "neutral", "outfit:dress")
+    assert held.entry == again.sha256, "what two lines permit for one thing each is permitted for both"
 
 
 def test_a_line_written_between_two_looks_is_no_older_copy(ledger: Ledger) -> None:

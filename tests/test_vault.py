@@ -258,6 +258,51 @@ def test_only_keyrings_of_the_system_are_used() -> None:
         owner.protect_with_keyring()
 
 
+class _Ring(dict[tuple[str, str], str]):
+    """A keyring that answers."""
+
+    def get_password(self, service: str, account: str) -> str | None:
+        return self.get((service, account))
+
+    def set_password(self, service: str, account: str, secret: str) -> None:
+        self[service, account] = secret
+
+
+def test_the_keyring_takes_the_key_of_the_usual_home_and_never_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = _Ring()
+    monkeypatch.setattr(owner, "_keyring", lambda: ring)
+    monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path))
+    made = owner.make()
+    with pytest.raises(BadInput, match="DRESSFORM_HOME names another"):
+        owner.protect_with_keyring()
+    monkeypatch.delenv("DRESSFORM_HOME")
+    monkeypatch.setattr(owner, "home", lambda: tmp_path)
+    ring["dressform", "owner"] = "another key"
+    with pytest.raises(BadInput, match="another key"):
+        owner.protect_with_keyring()
+    assert (tmp_path / "owner.key").exists() and ring["dressform", "owner"] == "another key"
+    ring.clear()
+    owner.protect_with_keyring()
+    assert not (tmp_path / "owner.key").exists() and owner.load() == made
+
+
+@pytest.mark.skipif(os.name != "posix", reason="descriptors are inherited on POSIX alone")
+def test_a_key_comes_through_a_pipe_or_an_open_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    into_file, from_pipe = keys.new_identity(), keys.new_identity()
+    (tmp_path / "key").write_text(f"{into_file}\n")
+    out_of, into = os.pipe()
+    os.write(into, f"{from_pipe}\n".encode())
+    os.close(into)
+    with (tmp_path / "key").open() as file:
+        for descriptor, wanted in ((file.fileno(), into_file), (out_of, from_pipe)):
+            monkeypatch.setenv("DRESSFORM_KEY_FD", str(descriptor))
+            assert owner.load().identity == owner.load().identity == wanted
+    os.close(out_of)
+    owner._piped.cache_clear()
+
+
 def test_a_busy_machine_is_not_called_a_wrong_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
     def too_slow(_wrapped: bytes, _passphrase: str) -> bytes:
         raise pyrage.DecryptError("Excessive work parameter for passphrase.\nDecryption would take around 20 seconds.")

@@ -10,7 +10,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -82,8 +82,10 @@ def day(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(hour=23, minute=59, second=59).astimezone()
-    except ValueError:
+        found = datetime.strptime(text, "%Y-%m-%d").replace(hour=23, minute=59, second=59).astimezone()
+        found.astimezone(UTC)  # the last day that there is has no end everywhere
+        return found
+    except (ValueError, OverflowError):
         raise BadInput(f"day {text!r}: write it as YYYY-MM-DD") from None
 
 

@@ -46,7 +46,7 @@ def protect(
     if passphrase:
         owner.protect_with_passphrase(output.ask_secret)
     else:
-        owner.protect_with_keyring()
+        owner.protect_with_keyring(output.ask_secret)
     output.say("your key is protected; the open file is gone")
 
 

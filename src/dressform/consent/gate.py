@@ -45,7 +45,7 @@ _SEAL = _Sealed()
 
 @dataclass(frozen=True)
 class Grant(Generic[S_co]):
-    """Proof that a scope was permitted for these assets, by the ledger line ``entry``. Made by ``Gate.need`` alone."""
+    """Proof that a scope was permitted for these assets, by ``entry`` and lines before it. Made by ``Gate.need`` alone."""
 
     scope: S_co
     entry: str
@@ -68,8 +68,8 @@ class Permission:
     base_models: frozenset[str]
     taken: frozenset[str] = frozenset()
 
-    def covers(self, assets: Iterable[str]) -> bool:
-        return all(a not in self.taken and any(_matches(a, pattern) for pattern in self.assets) for a in assets)
+    def covers(self, asset: str) -> bool:
+        return asset not in self.taken and any(_matches(asset, pattern) for pattern in self.assets)
 
 
 @dataclass(frozen=True)
@@ -148,11 +148,14 @@ class Gate:
         for asset in assets:
             if asset in state.revoked or EVERYTHING in state.revoked:
                 raise Refused(f"{scope}: consent for {asset} was revoked; only a new dressform consent grant can change that")
-        written = [p for p in state.permissions if scope in p.permit and p.covers(assets)]
-        for permission in written:
-            if self._stands(permission):
-                return Grant(scope, permission.entry, assets, _SEAL)
-        raise Refused(f"{scope}: {self._why_none_stands(written)}; see dressform consent show, then consent grant")
+        written = [p for p in state.permissions if scope in p.permit]
+        used: list[Permission] = []
+        for what, own in [(f" for {a}", [p for p in written if p.covers(a)]) for a in assets] or [("", written)]:
+            standing = [p for p in own if self._stands(p)]
+            if not standing:
+                raise Refused(f"{scope}: {self._why_none_stands(own, what)}; see dressform consent show, then consent grant")
+            used.append(standing[-1])
+        return Grant(scope, max(used, key=written.index).entry, assets, _SEAL)
 
     def holds(self, grant: Grant[Scope]) -> None:
         """Raises Refused where what was granted has been taken back since; cheap enough for every training step."""
@@ -183,12 +186,12 @@ class Gate:
     def _in_time(self, permission: Permission) -> bool:
         return permission.expires is None or self._now() < permission.expires
 
-    def _why_none_stands(self, written: Sequence[Permission]) -> str:
+    def _why_none_stands(self, written: Sequence[Permission], what: str) -> str:
         if any(self._in_time(p) for p in written):
-            return "what permits it in the consent ledger is for another base model"
+            return f"what permits it{what} in the consent ledger is for another base model"
         if ended := max((p.expires for p in written if p.expires), default=None):
-            return f"what permitted it in the consent ledger ended on {ended.astimezone():%Y-%m-%d}"
-        return "nothing in the consent ledger permits it"
+            return f"what permitted it{what} in the consent ledger ended on {ended.astimezone():%Y-%m-%d}"
+        return f"nothing in the consent ledger permits it{what}"
 
 
 def _matches(asset: str, pattern: str) -> bool:

@@ -93,7 +93,7 @@ def one(file: Path) -> Item:
     tree = FolderTree(file.parent)
     caption = next((c for c in (file.with_suffix(s).name for s in _CAPTIONS) if tree.holds(c)), None)
     mask = f"{_MASKS}/{file.stem}.png"
-    return Item(tree, file.name, file.name, caption, "", mask if tree.holds(mask) else None)
+    return Item(tree, file.name, texts.shown(file.name), caption, "", mask if tree.holds(mask) else None)
 
 
 def _unwrapped(tree: Tree) -> str:
@@ -133,11 +133,12 @@ def _plain(tree: Tree, folder: str, words: str, into: Found) -> None:
         stem = PurePosixPath(path).stem
         captions = [c for c in (_joined(folder, stem + s) for s in _CAPTIONS) if c in beside]
         mask = _joined(folder, f"{_MASKS}/{stem}.png")
-        into.items.append(Item(tree, path, path, captions[0] if captions else None, words, mask if mask in masks else None))
+        into.items.append(Item(tree, path, texts.shown(path), captions[0] if captions else None, words, mask if mask in masks else None))
         used |= {*captions[:1], mask}
-    into.left += [Left(path, "a caption whose picture is not there") for path in sorted(beside - used) if not _has_picture(path, files)]
-    into.left += [Left(path, "not read: the .txt beside it is") for path in sorted(beside - used) if _has_picture(path, files)]
-    into.left += [Left(path, "a mask whose picture is not there") for path in sorted(masks - used)]
+    for path in sorted(beside - used):
+        lone = "not read: the .txt beside it is" if _has_picture(path, files) else "a caption whose picture is not there"
+        into.left.append(Left(texts.shown(path), lone))
+    into.left += [Left(texts.shown(path), "a mask whose picture is not there") for path in sorted(masks - used)]
 
 
 def _imagefolder(tree: Tree, top: str, into: Found) -> None:
@@ -182,12 +183,12 @@ def _rows(tree: Tree, table: str) -> Iterator[_Row]:
 
 
 def _name_folders(folders: Iterable[str], into: Found) -> None:
-    into.left += [Left(f"{f}/", "a folder inside; add it by itself") for f in folders if PurePosixPath(f).name != _MASKS]
+    into.left += [Left(f"{texts.shown(f)}/", "a folder inside; add it by itself") for f in folders if PurePosixPath(f).name != _MASKS]
 
 
 def _kohya_words(folder: str) -> str | None:
     """What ``10_aoi woman`` calls its pictures; None for a folder of another name."""
-    match = _KOHYA.fullmatch(PurePosixPath(folder).name)
+    match = _KOHYA.fullmatch(texts.shown(PurePosixPath(folder).name))
     return match["words"].strip() if match else None
 
 

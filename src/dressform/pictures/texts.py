@@ -6,6 +6,7 @@ A text whose encoding cannot be told is refused: a caption of wrong characters w
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import unicodedata
 
@@ -31,6 +32,15 @@ def name(raw: bytes) -> str:
         return _decoded(raw)
     except BadInput:
         return raw.decode("cp437")
+
+
+def shown(path: str) -> str:
+    """A path of this disk as it can be shown and kept, also where its name is not UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return name(os.fsencode(path))
+    return path
 
 
 def _decoded(data: bytes) -> str:

@@ -50,8 +50,8 @@ def export(vault: Vault, file: Path, recipients: Sequence[str]) -> int:
         if failures:
             raise failures[0]
         part.rename(file)
-    except OSError as error:
-        raise StoreError(f"could not write {file}: {error.strerror or error}; make room or check the folder") from error
+    except (OSError, pyrage.EncryptError) as error:
+        raise StoreError(f"could not write {file}: {getattr(error, 'strerror', None) or error}; make room or check the folder") from error
     finally:
         packer.join()
         part.unlink(missing_ok=True)

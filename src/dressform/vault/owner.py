@@ -6,10 +6,12 @@ a passphrase, or in the system's keyring; the key she signs consent with is deri
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import platformdirs
@@ -113,13 +115,25 @@ def protect_with_passphrase(ask: Ask) -> None:
     _key_file().unlink(missing_ok=True)
 
 
-def protect_with_keyring() -> None:
-    """Move the key into the system's keyring. Raises BadInput where only an insecure one is there."""
+def protect_with_keyring(ask: Ask | None = None) -> None:
+    """Move the key into the system's keyring.
+
+    Raises BadInput where only an insecure one is there, where it holds another key of hers, or for a home of one's own; then
+    nothing changes.
+    """
+    if os.environ.get("DRESSFORM_HOME"):
+        raise BadInput("the keyring keeps the key of your usual home alone, and DRESSFORM_HOME names another: use a passphrase instead")
     ring = _keyring()
     if ring is None:
         raise BadInput("no keyring of the system answers (Secret Service, KWallet, macOS or Windows): use a passphrase instead")
-    ring.set_password(_SERVICE, _ACCOUNT, load().identity)
-    _key_file().unlink(missing_ok=True)
+    identity = load(ask).identity
+    if ring.get_password(_SERVICE, _ACCOUNT) not in (None, identity):
+        raise BadInput("the keyring holds another key of dressform's already: use a passphrase instead, or move that key away first")
+    ring.set_password(_SERVICE, _ACCOUNT, identity)
+    if ring.get_password(_SERVICE, _ACCOUNT) != identity:
+        raise BadInput("the keyring did not keep the key: use a passphrase instead; nothing was changed")
+    for file in (_key_file(), _sealed_file()):
+        file.unlink(missing_ok=True)
 
 
 def restore(identity: str) -> Owner:
@@ -134,12 +148,28 @@ def restore(identity: str) -> Owner:
 def _given() -> str | None:
     if descriptor := os.environ.get("DRESSFORM_KEY_FD"):
         try:
-            return os.pread(int(descriptor), 4096, 0).decode().strip()
+            return _behind(int(descriptor)).decode().strip()
         except (OSError, ValueError) as error:
             raise Locked(f"DRESSFORM_KEY_FD={descriptor}: no key can be read there ({error})") from error
     if file := os.environ.get("DRESSFORM_KEY_FILE"):
         return _read_private(Path(file))
     return None
+
+
+def _behind(descriptor: int) -> bytes:
+    """What an open file holds, from its beginning; or a pipe, which can be read once."""
+    try:
+        return os.pread(descriptor, keys.FILE_LIMIT_BYTES, 0)
+    except OSError as error:
+        if error.errno != errno.ESPIPE:
+            raise
+    return _piped(descriptor)
+
+
+@cache
+def _piped(descriptor: int) -> bytes:
+    with os.fdopen(os.dup(descriptor), "rb") as pipe:
+        return pipe.read(keys.FILE_LIMIT_BYTES)
 
 
 def _unsealed(ask: Ask) -> Owner:

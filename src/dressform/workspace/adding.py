@@ -64,6 +64,7 @@ def add(
     finally:  # what is sealed is recorded, also where the rest was interrupted
         if taking.sealed:
             workspace.record(grant, (), taking.sealed)
+        if taking.sealed or taking.was_here:
             make_known(workspace, outfit, kind)
     return IntakeReport(tuple(taking.notes))
 
@@ -128,6 +129,8 @@ class _Taking:
     turnaround: Sheets
     notes: list[IntakeNote] = field(default_factory=list)
     sealed: list[str] = field(default_factory=list)
+    was_here: bool = False
+    """True where a picture was in the store already, as what it is added as: an ``add`` was cut off after it."""
     _waiting: dict[str, bytes] = field(default_factory=dict)
     _ids: list[str] = field(default_factory=list)
 
@@ -174,7 +177,9 @@ class _Taking:
 
     def _keep(self, called: str, row: Picture, picture: Decoded, pixels: bytes, mask: bytes | None) -> IntakeNote:
         name = f"pictures/{picture.id}"
-        if f"{name}.json" in self._waiting or (f"{name}.json" in self.workspace.store and picture.id in self._recorded):
+        here = f"{name}.json" in self.workspace.store and picture.id in self._recorded
+        if here or f"{name}.json" in self._waiting:
+            self.was_here |= here and json.loads(self.workspace.store.read(f"{name}.json"))["outfit"] == self.outfit
             return IntakeNote(called, False, "already here (the same pixels)", picture.what)
         self._waiting |= {f"{name}.png": pixels, f"{name}.json": json.dumps(asdict(row), ensure_ascii=False).encode()}
         if mask is not None:
@@ -212,18 +217,24 @@ def _in_turn(look: Callable[[Item], _Looked], items: Iterable[Item]) -> Iterator
 # what is known of her -------------------------------------------------------------------------------
 def make_known(workspace: Workspace, outfit: str | None, kind: Worn = "outfit") -> None:
     """An outfit or accessory (None: nothing to do) that has pictures now belongs to her, with a trigger word of its own."""
-    her = workspace.character
-    if outfit is not None and her.outfit(outfit) is None:
-        workspace.character = replace(her, outfits=(*her.outfits, Outfit(outfit, f"{her.trigger}_{outfit}", kind)))
-        character_file.write(workspace.root, workspace.character)
+    if outfit is not None and workspace.character.outfit(outfit) is None:
+        add_worn(workspace, Outfit(outfit, f"{workspace.character.trigger}_{outfit}", kind))
+
+
+def add_worn(workspace: Workspace, worn: Outfit) -> None:
+    """Write what she can wear into her file, where it is not there yet."""
+    workspace.character = character_file.update(
+        workspace.root, lambda her: her if her.outfit(worn.name) else replace(her, outfits=(*her.outfits, worn))
+    )
 
 
 def _forget_empty(workspace: Workspace, outfit: str) -> None:
     """An outfit that has neither pictures nor an adapter any more is not known any more."""
     her = workspace.character
     if her.outfit(outfit) and not workspace.pictures(outfit) and workspace.adapter_name(outfit) not in workspace.store:
-        workspace.character = replace(her, outfits=tuple(o for o in her.outfits if o.name != outfit))
-        character_file.write(workspace.root, workspace.character)
+        workspace.character = character_file.update(
+            workspace.root, lambda now: replace(now, outfits=tuple(o for o in now.outfits if o.name != outfit))
+        )
 
 
 def _last_add(entries: Sequence[Entry]) -> Entry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 from dressform.consent.refusals import refuse_young
 from dressform.errors import BadInput, NotReady
@@ -68,7 +68,7 @@ def write(workspace: Workspace, wanted: Mapping[Picture, str], what: str) -> lis
     grant = workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in changed}))
     _remember(workspace, {p.id: p.caption for p in changed}, what)
     workspace.record(grant, [p.id for p in changed], ())
-    workspace.store.write_all(dict(_row(picture, text) for picture, text in changed.items()))
+    workspace.store.write_all(_rows(workspace, {p.id: text for p, text in changed.items()}))
     return [Change(p.source, p.caption, text) for p, text in changed.items()]
 
 
@@ -82,7 +82,7 @@ def undo(workspace: Workspace) -> tuple[str, list[Change]]:
     present = [p for p in workspace.pictures(every=True) if p.id in before]
     grant = workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in present}))
     workspace.record(grant, [p.id for p in present], ())
-    workspace.store.write_all(dict(_row(picture, before[picture.id]) for picture in present))
+    workspace.store.write_all(_rows(workspace, {p.id: before[p.id] for p in present}))
     workspace.store.delete(kept[-1])
     return written["what"], [Change(p.source, p.caption, before[p.id]) for p in present]
 
@@ -97,9 +97,11 @@ def fix(workspace: Workspace, findings: Sequence[Finding]) -> list[Change]:
     return write(workspace, {by_id[i]: text for i, text in texts.items()}, "fix")
 
 
-def _row(picture: Picture, text: str) -> tuple[str, bytes]:
-    """Where a picture's row lies, and the row with this caption."""
-    return f"pictures/{picture.id}.json", json.dumps(asdict(replace(picture, caption=text)), ensure_ascii=False).encode()
+def _rows(workspace: Workspace, captions: Mapping[str, str]) -> dict[str, bytes]:
+    """The rows of these pictures as they are by now (a mask may have been found), with other captions; none of one that is gone."""
+    names = {f"pictures/{i}.json": text for i, text in captions.items()}
+    rows = {name: json.loads(workspace.store.read(name)) | {"caption": text} for name, text in names.items() if name in workspace.store}
+    return {name: json.dumps(row, ensure_ascii=False).encode() for name, row in rows.items()}
 
 
 def _kept(workspace: Workspace) -> list[str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import tomli_w
+from filelock import FileLock, Timeout
 
-from dressform.errors import BadInput
+from dressform.errors import BadInput, StoreError
 from dressform.records import Character, Outfit
 from dressform.store import read_at_most, write_atomically
 
 NAME = "character.toml"
-_LIMIT_BYTES = 1 << 20
+_LIMIT_BYTES, _WAIT_SECONDS = 1 << 20, 15
 
 
 def write(root: Path, character: Character) -> None:
@@ -28,6 +30,19 @@ def write(root: Path, character: Character) -> None:
         "outfits": [_outfit(o) for o in character.outfits],
     }
     write_atomically(root / NAME, tomli_w.dumps(rows).encode())
+
+
+def update(root: Path, change: Callable[[Character], Character]) -> Character:
+    """Change the file as it is now, whatever another command or its owner wrote meanwhile. Raises BadInput and StoreError."""
+    lock = FileLock(root / f".{NAME}.lock")
+    try:
+        with lock.acquire(timeout=_WAIT_SECONDS):
+            found = read(root)
+            if (changed := change(found)) != found:
+                write(root, changed)
+    except Timeout as error:
+        raise StoreError(f"another process has held {NAME} for {_WAIT_SECONDS} s: wait for it, then try again") from error
+    return changed
 
 
 def _outfit(worn: Outfit) -> dict[str, str]:

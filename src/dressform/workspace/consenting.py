@@ -149,7 +149,7 @@ def _asset(workspace: Workspace, word: str) -> str:
     if word in (EVERYTHING, NEUTRAL):
         return word
     name = word.removeprefix("outfit:")
-    if workspace.character.outfit(name) is None:
+    if workspace.character.outfit(name) is None and not workspace.pictures(name):
         raise UnknownName("outfit", name, [NEUTRAL, *(o.name for o in workspace.character.outfits)])
     return outfit_asset(name)
 

@@ -23,7 +23,7 @@ from dressform.consent.refusals import refuse_young, refuse_young_throughout
 from dressform.errors import BadInput, Mismatch, Refused
 from dressform.records import AdapterInfo, Outfit, Worn, checked_name
 from dressform.store import read_at_most
-from dressform.workspace import character_file
+from dressform.workspace.adding import add_worn
 from dressform.workspace.workspace import IMPORTED, Workspace, asset_of, refuse_other_kind
 
 Take = Grant[Literal["train:identity"]] | Grant[Literal["train:outfit"]]
@@ -97,9 +97,7 @@ def take(workspace: Workspace, asked: Asked) -> Taken:
     exact16 = found.exact16 and found.scaling is not None and not asked.mu
     _keep(workspace, grant, asked.outfit, adapter, torch.float16 if exact16 else torch.float32)
     if asked.outfit is not None and workspace.character.outfit(asked.outfit) is None:
-        known = (*workspace.character.outfits, Outfit(asked.outfit, trigger, asked.kind))
-        workspace.character = replace(workspace.character, outfits=known)
-        character_file.write(workspace.root, workspace.character)
+        add_worn(workspace, Outfit(asked.outfit, trigger, asked.kind))
     return Taken(name, found.ranks, len(found.matrices), found.left_out, trigger, its_word, overlap, found.lost)
 
 
