@@ -244,7 +244,7 @@ def test_an_exported_accessory_says_what_it_is_and_comes_back_as_nothing_else(he
     with pytest.raises(BadInput, match="--as accessory"):
         importing.take(hers, importing.Asked(hat, "cap"))
     before = hers.adapter(dressing.agreed(hers, ["hat"]), "hat")
-    assert importing.take(hers, importing.Asked(hat, "cap", kind="accessory")).trigger == "aoi_hat"
+    assert importing.take(hers, importing.Asked(hat, "cap", kind="accessory")).trigger == "aoi_cap"
     after = hers.adapter(dressing.agreed(hers, ["cap"]), "cap")
     assert after.info.kind == "accessory" and hers.character.named("accessory") == ("hat", "glasses", "cap")
     for (_, a, b), (_, c, d) in zip(before.matrices(), after.matrices(), strict=True):

@@ -106,6 +106,9 @@ def test_what_leaves_is_agreed_written_down_and_says_nothing_private(tmp_path: P
         for form in ("joined", "charx"):
             with pytest.raises(Refused, match="export:identity"):
                 exporting.export(her, Wanted(("dress",), form), out)
+        for form in ("joined", "comfyui"):
+            with pytest.raises(BadInput, match="name one with --outfit"):
+                exporting.export(her, Wanted((), form, True), out)
         wrongs = {"--outfit": Wanted(), "--license": Wanted(("dress",), license="a\nb"), "charx": Wanted(("dress",), profile=True)}
         for words, wrong in wrongs.items():
             with pytest.raises(BadInput, match=words):

@@ -77,6 +77,13 @@ def test_kohya_and_locon_with_an_alpha_and_a_rank_for_each_layer() -> None:
     assert made.info.rank == 4 and made.info.scaling == 1.0
 
 
+def test_an_alpha_may_be_a_whole_number() -> None:
+    whole = {n: t.to(torch.int64) if n.endswith(".alpha") else t for n, t in kohya({Q: 2, FF: 3}, {Q: 1.0, FF: 6.0}).items()}
+    the_same(changes(save(whole)), meant({Q: 2, FF: 3}, {Q: 0.5, FF: 2.0}))
+    with pytest.raises(BadInput, match="I64"):
+        read(save({n: t.to(torch.int64) for n, t in kohya({Q: 2}, {}).items()}), SD1, LAYERS)
+
+
 def test_one_rank_and_alpha_stay_as_they_are_and_layers_left_alone_are_zero() -> None:
     found = read(save(kohya({Q: 4, FF: 4}, {Q: 1.0, FF: 1.0}, torch.float16)), SD1, LAYERS)
     made = to_adapter(found, INFO, LAYERS)

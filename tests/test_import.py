@@ -159,6 +159,16 @@ def test_what_does_not_belong_is_refused_and_nothing_is_changed(aoi: Workspace, 
     assert not list(aoi.store.list("adapters/"))
 
 
+def test_what_says_of_itself_that_it_is_another_thing_is_refused(aoi: Workspace, tmp_path: Path) -> None:
+    """Her identity taken as an outfit would pass for dressed."""
+    layers = aoi.backbone.target_layers("attention")
+    for stated, wanted, way in (("identity", "coat", "--as identity"), ("joined", "coat", "joined of"), ("outfit", None, "--as outfit")):
+        file = given(tmp_path, made_elsewhere(layers, **{"dressform.kind": stated}), f"{stated}.safetensors")
+        with pytest.raises(BadInput, match=f"it is {stated}.*{way}"):
+            take(aoi, Asked(file, wanted))
+    assert not list(aoi.store.list("adapters/"))
+
+
 def test_what_was_given_away_does_not_come_back_after_consent_is_taken_back(aoi: Workspace, tmp_path: Path) -> None:
     training.run(aoi, *training.recipes(2, 0, 1))
     consenting.grant(aoi, ("export:outfit",), (), None, "en")
@@ -221,6 +231,13 @@ def test_infotext_is_written_where_it_is_asked_for_and_agreed(aoi: Workspace) ->
     assert (found["Model"], found["Model hash"]) == ("base", aoi.backbone.sha256[:10])
     assert finishing.verify(Path(look.path)).state == "ours"
     assert not dressing.ignores_weights(aoi, r"side view \(left\)")
+    both = dressing.dress(aoi, dressing.Asked(("dress",), wear="dress"), SampleConfig(steps=1))
+    assert [Path(look.path).name for look in both] == ["aoi-dress-0.png", "aoi-wear-dress-0.png"], "each has a file of its own"
+    every = given(aoi.root, made_elsewhere(aoi.backbone.target_layers("all")))
+    take(aoi, Asked(every, "coat"))  # it reaches layers that her identity does not
+    (wide,) = dressing.dress(aoi, dressing.Asked(("coat",), "side view", infotext=True), SampleConfig(steps=1))
+    with Image.open(wide.path) as picture:
+        assert infotext_reader.read(picture.info["parameters"])["Lora hashes"].startswith(f"aoi: {hashes['aoi']}, "), "as it is exported"
     (bare,) = dressing.dress(aoi, replace(asked, infotext=False, seed=8), SampleConfig(steps=2))
     with Image.open(bare.path) as picture:
         assert picture.info == {}

@@ -110,4 +110,5 @@ def test_diffusers_reads_a_transformers_names_too() -> None:
     written = {f"{n}.{part}": torch.zeros(2, 2) for n in family.kohya(layers).values() for part in ("lora_down.weight", "lora_up.weight")}
     read = theirs._convert_non_diffusers_z_image_lora_to_diffusers(written)
     assert len(layers) > 200
+    assert set(family.kohya(layers).values()) == {f"diffusion_model.{n}" for n in layers} <= family.spellings(layers).keys(), "ComfyUI's"
     assert {n.removesuffix(".lora_A.weight") for n in read if n.endswith(".lora_A.weight")} == set(family.peft(layers).values())

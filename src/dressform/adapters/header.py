@@ -1,7 +1,8 @@
 """The header of an adapter file, read and bounded before a single tensor is made.
 
 Format: https://huggingface.co/docs/safetensors: eight bytes of length, that many bytes of JSON, then the tensors' bytes, which
-the header's offsets must cover exactly once. Only floating-point tensors belong in an adapter.
+the header's offsets must cover exactly once. Only floating-point tensors belong in an adapter, and alphas, which some
+converters write as whole numbers.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dressform.errors import BadInput
 HEADER_LIMIT_BYTES = 8 << 20
 TENSOR_LIMIT = 20_000
 _BYTES = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}
+_BYTES_OF_ALPHA = _BYTES | {"I64": 8, "I32": 4}
 _DIMENSIONS = 4
 
 
@@ -63,12 +65,13 @@ def _place(name: str, row: Any) -> tuple[str, int, int, tuple[int, ...]]:
     if not isinstance(row, dict) or set(row) != {"dtype", "shape", "data_offsets"}:
         raise _damaged(f"tensor {name[:80]!r} is not described as one")
     kind, shape, offsets = row["dtype"], row["shape"], row["data_offsets"]
-    if not isinstance(kind, str) or kind not in _BYTES:
+    size = (_BYTES_OF_ALPHA if name.endswith(".alpha") else _BYTES).get(kind) if isinstance(kind, str) else None
+    if size is None:
         raise _damaged(f"tensor {name[:80]!r} is of kind {str(kind)[:20]!r}, expected {', '.join(_BYTES)}")
     if not _whole(shape) or len(shape) > _DIMENSIONS or not _whole(offsets) or len(offsets) != 2:
         raise _damaged(f"tensor {name[:80]!r} has no proper shape or place")
     begin, end = offsets
-    if not 0 < math.prod(shape) * _BYTES[kind] == end - begin:
+    if not 0 < math.prod(shape) * size == end - begin:
         raise _damaged(f"tensor {name[:80]!r} is empty, or its shape does not fit its bytes")
     return name, begin, end, tuple(shape)
 

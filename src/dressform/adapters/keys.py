@@ -64,9 +64,13 @@ class Family:
     version: str
     implementation: str
     rename: Rename = _own
+    dotted: bool = False
+    """True where programs know the layers by the model's own names alone, and none of kohya's."""
 
     def kohya(self, layers: Collection[str]) -> dict[str, str]:
-        """layer -> kohya's name, for all target layers of a denoiser together."""
+        """layer -> its name in kohya's layout, for all target layers of a denoiser together."""
+        if self.dotted:
+            return {layer: f"diffusion_model.{layer}" for layer in layers}
         per_block = _layers_in_a_block(layers)
         named = {layer: "lora_unet_" + self.rename(layer, per_block).replace(".", "_") for layer in layers}
         assert len(set(named.values())) == len(named), "two layers of one name"
@@ -112,7 +116,8 @@ _FAMILIES = {
         _sgm,
     ),
 }
-_TRANSFORMER = Family("transformer", {"lora_te": "text_encoder", "lora_te1": "text_encoder"}, "", "diffusers")
+_TRANSFORMER = Family("transformer", {"lora_te": "text_encoder", "lora_te1": "text_encoder"}, "", "diffusers", dotted=True)
+"""ComfyUI (``comfy/lora.py``) makes kohya's names of its own fused layers, so that it would find none of the attention by them."""
 
 
 def of(architecture: str) -> Family:

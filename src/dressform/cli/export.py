@@ -38,3 +38,5 @@ def command(
         made = exporting.export(workspace, wanted, to or character / "exports")
     for file in made:
         output.say(str(file))
+    if form == "comfyui" and not Path(workspace.character.base_model).is_file():
+        output.hint(f"the workflow asks for one checkpoint file, {workspace.checkpoint}: choose the file of her base model at its node 1")

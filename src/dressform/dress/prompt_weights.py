@@ -32,11 +32,14 @@ def parse(prompt: str) -> Chunks:
     """The prompt as spans, one tuple of them for each part between BREAKs. Neighbours of the same weight are one span."""
     pieces: list[tuple[str, float]] = []
     open_: list[tuple[str, int]] = []
+    closed = 0
     for piece in _PIECE.findall(prompt):
         if piece in ("(", "["):
             open_.append((piece, len(pieces)))
         elif piece in (")", "]") and open_ and open_[-1][0] == ("(" if piece == ")" else "["):
-            _close(pieces, *open_.pop())
+            bracket, since = open_.pop()
+            _close(pieces, bracket, since, closed)
+            closed = len(pieces)
         else:
             pieces.append((piece[1:] if len(piece) == 2 and piece[0] == "\\" else piece, 1.0))
     for bracket, since in reversed(open_):
@@ -55,8 +58,9 @@ def weighted(prompt: str) -> bool:
     return len(found) > 1 or any(span.weight != 1 for chunk in found for span in chunk)
 
 
-def _close(pieces: list[tuple[str, float]], bracket: str, since: int) -> None:
-    if bracket == "(" and len(pieces) > since and (stated := _NUMBER.fullmatch(pieces[-1][0])):
+def _close(pieces: list[tuple[str, float]], bracket: str, since: int, closed: int) -> None:
+    """A number counts right before its own bracket: not one that stands within another, ``closed`` pieces before."""
+    if bracket == "(" and len(pieces) > max(since, closed) and (stated := _NUMBER.fullmatch(pieces[-1][0])):
         pieces[-1] = (stated[1], pieces[-1][1])
         _scale(pieces, since, float(stated[2]))
     else:

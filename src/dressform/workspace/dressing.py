@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 import numpy as np
@@ -112,7 +112,8 @@ def dress(
     if asked.infotext:
         grants.append(workspace.gate.need("publish", NEUTRAL, *map(asset_of, names)))
     stack = wardrobe(workspace, grant, names)
-    told = [_infotext(workspace, stack, row, config) if asked.infotext else "" for row in rows]  # first: it may refuse a prompt
+    files_named = [_exported(workspace, grant, name) for name in (None, *names)] if asked.infotext else []
+    told = [_infotext(workspace, files_named, row, config) if asked.infotext else "" for row in rows]  # first: it may refuse a prompt
     with stack.attached():
         pictures = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
     signer, called = credentials(workspace.store), np.repeat([worn.label for worn in looks_to_draw], asked.count).tolist()
@@ -155,6 +156,8 @@ def _worn(workspace: Workspace, asked: Asked) -> list[_Worn]:
     ]
     if wear:
         said, slug = asked_of(workspace.character.base_model, wear), re.sub(r"[^a-z0-9]+", "-", wear.lower()).strip("-")[:40]
+        while workspace.character.outfit(slug):  # her own outfit of that name has its pictures
+            slug = f"wear-{slug}"
         found.append(_Worn(_label(slug, extra), composed(IDENTITY_ALONE, extra), f"{said}, {asked.text}"))
     return found
 
@@ -168,16 +171,21 @@ def ignores_weights(workspace: Workspace, text: str) -> bool:
     return weighted(text) and not workspace.backbone.weighs
 
 
-def _infotext(workspace: Workspace, stack: AdapterStack, row: Row, config: SampleConfig) -> str:
-    """How a row is drawn, by the names and hashes that the exported adapters have."""
-    live = [(a, scale) for a, scale in zip(stack.adapters, row.scales, strict=True) if scale]
-    worn = tuple(infotext.Worn(a.info.name, scale, files.tensor_area_sha256(files.to_bytes(a))) for a, scale in live)
+def _exported(workspace: Workspace, grant: Grant[Scope], name: str | None) -> tuple[str, str]:
+    """The name and the hash that an exported adapter has."""
+    adapter = workspace.adapter(grant, name)
+    return adapter.info.name, files.tensor_area_sha256(files.to_bytes(adapter))
+
+
+def _infotext(workspace: Workspace, exported: Sequence[tuple[str, str]], row: Row, config: SampleConfig) -> str:
+    """How a row is drawn, by the names and hashes that the exported adapters have: one for each column of the stack."""
+    worn = tuple(infotext.Worn(name, scale, sha) for (name, sha), scale in zip(exported, row.scales, strict=True) if scale)
     base = workspace.backbone
     guidance = base.guidance if config.guidance is None else config.guidance
     return infotext.text(
         infotext.Made(
             row.prompt, worn, config.steps, guidance, row.seed, base.size_px, base.size_px,
-            Path(workspace.character.base_model).stem, base.sha256,
+            PurePath(workspace.checkpoint).stem, base.sha256,
         )
     )  # fmt: skip
 

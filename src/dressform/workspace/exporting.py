@@ -74,8 +74,8 @@ def export(workspace: Workspace, wanted: Wanted, folder: Path) -> list[Path]:
     whole = wanted.identity or wanted.form in ("joined", "comfyui", "charx")
     if not names and not wanted.identity and wanted.form != "charx":
         raise BadInput("nothing to export: name outfits with --outfit, accessories with --with, or her own adapter with --identity")
-    if wanted.accessories and not wanted.outfits and wanted.form in ("joined", "comfyui"):
-        raise BadInput(f"{', '.join(wanted.accessories)}: --format {wanted.form} wears them with an outfit; name one with --outfit")
+    if not wanted.outfits and wanted.form in ("joined", "comfyui"):
+        raise BadInput(f"--format {wanted.form} is of her in an outfit: name one with --outfit, or use --format kohya")
     if wanted.profile and wanted.form != "charx":
         raise BadInput("--profile goes with --format charx: no other file has a place for it")
     granted: dict[str | None, Export] = {name: workspace.gate.need("export:outfit", asset_of(name)) for name in names}
@@ -165,8 +165,7 @@ def _workflow(workspace: Workspace, adapters: Adapters, worn: tuple[str, ...]) -
     base = workspace.backbone
     loras = [(f"{adapters[name].info.name}.safetensors", 1.0) for name in (None, *worn)]
     prompt = prompt_for(workspace, Composition.of(worn), "front view, standing, white background")
-    checkpoint = f"{Path(workspace.character.base_model).stem}.safetensors"
-    return comfyui.workflow(checkpoint, loras, prompt, "", base.size_px, "-".join((workspace.character.name, *worn)))
+    return comfyui.workflow(workspace.checkpoint, loras, prompt, "", base.size_px, "-".join((workspace.character.name, *worn)))
 
 
 def _card(workspace: Workspace, worn: tuple[str, ...]) -> bytes:

@@ -81,8 +81,7 @@ def take(workspace: Workspace, asked: Asked) -> Taken:
         raise Refused(f"{asked.file.name}: it comes from pictures whose consent was revoked; it is not taken back in")
     _refuse_texts(said)
     _refuse_other_base(said, workspace.backbone.sha256)
-    if asked.outfit is not None and said.get("dressform.kind") == "accessory" != asked.kind:
-        raise BadInput(f"{asked.file.name}: it says that it is an accessory; take it with --as accessory --accessory {asked.outfit}")
+    _refuse_other_kind(said.get("dressform.kind"), asked)
     targets, layers, found = _read(workspace, data, asked.file)
     its_word = said.get("modelspec.trigger_phrase", "").strip()
     trigger = _trigger(workspace, asked, its_word)
@@ -165,6 +164,16 @@ def _trigger(workspace: Workspace, asked: Asked, its_word: str) -> str:
         raise BadInput(f"--trigger {asked.trigger}: calls {taken[asked.trigger]} already; choose a word that calls nothing yet")
     one_word = its_word if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", its_word) and its_word not in taken else None
     return asked.trigger or one_word or f"{her.trigger}_{asked.outfit}"
+
+
+def _refuse_other_kind(stated: str | None, asked: Asked) -> None:
+    """Raises BadInput where one of our own files says that it is another thing: what passes for an outfit passes for dressed."""
+    wanted = "identity" if asked.outfit is None else asked.kind
+    if stated is None or stated == wanted:
+        return
+    ways = {"identity": "--as identity", "outfit": "--as outfit --outfit NAME", "accessory": "--as accessory --accessory NAME"}
+    way = f"take it with {ways[stated]}" if stated in ways else "import the adapters that it was joined of"
+    raise BadInput(f"{asked.file.name}: it says of itself that it is {stated}, and {wanted} was asked for; {way}")
 
 
 def _refuse_texts(said: Mapping[str, str]) -> None:

@@ -77,6 +77,12 @@ class Workspace:
             refuse_young(f"{worn.name}, {worn.trigger}")
         return backbones.load(self.character.base_model)
 
+    @property
+    def checkpoint(self) -> str:
+        """What programs call the base model's file: its own name, or that of the folder it lies in parts in, with ``.safetensors``."""
+        path = Path(self.character.base_model)
+        return path.name if path.is_file() else f"{path.name}.safetensors"
+
     # pictures ---------------------------------------------------------------------------------------
     def pictures(self, outfit: str | None = None, every: bool = False) -> list[Picture]:
         """Neutral pictures, those of one outfit, or every one; none that a model drew from what was revoked since."""
