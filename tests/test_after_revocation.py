@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from dressform.consent.scopes import CAREFUL
 from dressform.dress.sampler import SampleConfig
@@ -16,7 +17,7 @@ from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.pictures.tags import Edit, Where
 from dressform.store import MemoryStore
 from dressform.vault import owner
-from dressform.workspace import captioning, consenting, dressing, planning, training, workspace
+from dressform.workspace import captioning, consenting, dressing, planning, previewing, training, workspace
 from dressform.workspace.workspace import Workspace
 
 OUTFITS = ("coat", "dress")
@@ -84,6 +85,28 @@ def test_what_is_taken_back_while_it_is_drawn_is_never_written(aoi: Workspace, m
             way(aoi)
         assert not aoi.looks.exists() or not list(aoi.looks.iterdir())
         consenting.grant(aoi, ("dress",), ("coat",), None, "en")
+
+
+@pytest.mark.recipe
+def test_what_is_taken_back_while_it_is_learned_is_saved_nowhere(aoi: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken_back(*_told: object) -> None:
+        consenting.revoke(aoi, [], 0)
+        consenting.shred(aoi)
+        raise KeyboardInterrupt
+
+    with pytest.raises(Refused, match="revoked"):  # an interruption saves the step that is done, but not now
+        training.run(aoi, *(replace(r, rows=2) for r in training.recipes(2, 0, 1)), on_step=taken_back, restart=True)
+    assert not [name for name in aoi.store.list() if name.startswith(("checkpoints/", "previews/", "adapters/"))]
+
+
+@pytest.mark.recipe
+def test_a_preview_of_what_is_taken_back_while_it_is_drawn_is_not_written(aoi: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    grant = aoi.gate.need("train:identity", "neutral")
+    stack = dressing.wardrobe(aoi, dressing.agreed(aoi, []), [])
+    monkeypatch.setattr(previewing, "draw", lambda *_a: consenting.revoke(aoi, ["neutral"], 7) and torch.zeros(1, 3, 8, 8).byte())
+    with pytest.raises(Refused, match="revoked"):
+        previewing.preview(aoi, grant, "previews/x.png", aoi.pictures(), stack, [None])
+    assert "previews/x.png" not in aoi.store
 
 
 @pytest.mark.recipe

@@ -62,7 +62,7 @@ def test_a_trial_measures_and_tries_nothing_that_would_not_fit(tiny_backbone, mo
     monkeypatch.setattr("dressform.train.trial._cost_of", cost)
     config = TrainConfig(rows=2, rank=2, alpha=2.0)
     found = measured(tiny_backbone, config, outfit_on_identity(1.0), 1e9, True)
-    assert (found, tried) == (Cost(1000, 100, 0.5, 0.25), [1, 2, 4])
+    assert (found, tried) == (Cost(1000, 100, 0.5, 0.25, sizes=3), [1, 2, 4])
     tried.clear()
     assert measured(tiny_backbone, config, outfit_on_identity(1.0), 1250, True).row_bytes == 100 and tried == [1, 2]
 

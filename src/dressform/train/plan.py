@@ -20,6 +20,8 @@ class Cost:
     row_bytes: float
     fixed_seconds: float
     row_seconds: float
+    sizes: int = 2
+    """Of how many batches: of one alone, all that is fixed is taken for the row's."""
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,10 @@ def measured(backbone: Backbone, config: TrainConfig, objective: Objective, budg
             points.append((total, *_cost_of(backbone, config, objective, said, (adapters, rows), on_identity)))
     (n, peak, seconds), *earlier = reversed(points)
     if not earlier:
-        return Cost(before, peak - before, 0.0, seconds)
+        return Cost(before, peak - before, 0.0, seconds, sizes=1)
     fewer, lower, faster = earlier[0]
     row_bytes, row_seconds = max(0.0, (peak - lower) / (n - fewer)), max(0.0, (seconds - faster) / (n - fewer))
-    return Cost(peak - row_bytes * n, row_bytes, max(0.0, seconds - row_seconds * n), row_seconds)
+    return Cost(peak - row_bytes * n, row_bytes, max(0.0, seconds - row_seconds * n), row_seconds, len(points))
 
 
 def _cost_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,10 +18,11 @@ Origin = Literal["auto", "neutral", "dressed"]
 
 @dataclass(frozen=True)
 class Material:
-    """Examples for the identity and for each outfit by name."""
+    """Examples for the identity and for each outfit by name. ``drop_unused`` forgets encodings that none of them is made of."""
 
     identity: CachedSet
     outfits: dict[str, CachedSet]
+    drop_unused: Callable[[], int]
 
 
 def identity_pictures(
@@ -52,7 +53,7 @@ def material(
 ) -> Material:
     """Everything there is to learn from: the identity from ``of_her``, outfits from all their ``pictures``.
 
-    What is not encoded yet is encoded, and what nobody asks for is forgotten. Raises NotReady where she cannot be described.
+    What is not encoded yet is encoded. Raises NotReady where she cannot be described.
     """
     cache = Cache(workspace.store, workspace.backbone)
     sources: dict[str | None, list[Source]] = {None: _sources_of_her(workspace, of_her)}
@@ -63,8 +64,7 @@ def material(
     for name, some in sources.items():
         before = sum(len(s.ids) for s in sets.values())
         sets[name] = cache.examples(some, lambda done, _all, before=before: on_encoded(before + done, every))
-    cache.drop_unused()
-    return Material(sets.pop(None), {name: found for name, found in sets.items() if name is not None})
+    return Material(sets.pop(None), {name: found for name, found in sets.items() if name is not None}, cache.drop_unused)
 
 
 def _sources_of_her(workspace: Workspace, pictures: Sequence[Picture]) -> list[Source]:

@@ -23,7 +23,11 @@ def is_done(workspace: Workspace, outfit: str | None, mark: Mark) -> bool:
 
 
 def keep(workspace: Workspace, grant: Grant[Scope], outfit: str | None, adapter: Adapter, mark: Mark, inputs: Sequence[str]) -> None:
-    """Keep a trained adapter; ``inputs`` are the hashes it comes from, for the ledger. Raises Failed where its values are no numbers."""
+    """Keep a trained adapter; ``inputs`` are the hashes it comes from, for the ledger.
+
+    Raises Refused where consent was taken back, and Failed where its values are no numbers.
+    """
+    workspace.gate.holds(grant)
     if not adapter.values.isfinite().all():
         raise Failed(f"{adapter.info.name}: its values are no numbers, so it is not kept: train --restart with another --seed")
     name, data = workspace.adapter_name(outfit), files.to_bytes(adapter)

@@ -126,7 +126,8 @@ def _cost(workspace: Workspace, what: str, config: TrainConfig, objective: Objec
         found = measured(workspace.backbone, config, objective, budget, on_identity=what != IDENTITY)
     except torch.OutOfMemoryError as error:
         raise fitting.too_large(workspace, config, budget) from error
-    workspace.store.write(place, json.dumps(asdict(found)).encode())
+    if found.sizes > 1:  # where the budget was too little for a second, one of another day is not to go by it
+        workspace.store.write(place, json.dumps(asdict(found)).encode())
     return found
 
 

@@ -8,16 +8,20 @@ from dataclasses import replace
 import numpy as np
 
 from dressform.adapters.stack import AdapterStack
+from dressform.consent.gate import Grant
+from dressform.consent.scopes import Scope
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.pictures import intake
 from dressform.records import Picture
 from dressform.workspace.workspace import Workspace
 
 
-def preview(workspace: Workspace, place: str, pictures: Sequence[Picture], stack: AdapterStack, outfits: Sequence[str | None]) -> None:
+def preview(
+    workspace: Workspace, grant: Grant[Scope], place: str, pictures: Sequence[Picture], stack: AdapterStack, outfits: Sequence[str | None]
+) -> None:  # fmt: skip
     """Write one sheet to ``place``: a picture for each of the first columns of the stack, which are ``outfits`` (None: the identity).
 
-    The last column, where there are more, is the frozen identity.
+    The last column, where there are more, is the frozen identity. Raises Refused where consent was taken back meanwhile.
     """
     columns = len(stack.adapters)
     rows = []
@@ -27,4 +31,5 @@ def preview(workspace: Workspace, place: str, pictures: Sequence[Picture], stack
         rows.append(Row(workspace.caption(replace(shown, outfit=outfit)), 0, gates))
     drawn = draw(workspace.backbone, stack, rows, SampleConfig(steps=12))
     sheet = np.concatenate(list(drawn.permute(0, 2, 3, 1).numpy()), axis=1)
+    workspace.gate.holds(grant)
     workspace.store.write(place, intake.png(sheet))

@@ -71,6 +71,7 @@ class _Training:
     given: Material
     recipes: Recipes
     outlook: Outlook
+    grant: Grant[Scope]
     on_step: OnStep
 
 
@@ -104,14 +105,15 @@ def run(
     outlook = look_ahead(workspace, given, recipes, restart)
     watch.on_plan(outlook)
     made: list[str] = []
-    her = _Training(workspace, pictures, given, recipes, outlook, _watched(workspace, learn_her, on_step))
+    her = _Training(workspace, pictures, given, recipes, outlook, learn_her, _watched(workspace, learn_her, on_step))
     if outlook.identity is not None:
-        _train_identity(her, learn_her)
+        _train_identity(her)
         made.append(IDENTITY)
     if learn_outfits and outlook.outfits is not None:
-        worn = replace(her, on_step=_watched(workspace, learn_outfits, on_step))
+        worn = replace(her, grant=learn_outfits, on_step=_watched(workspace, learn_outfits, on_step))
         made += _train_outfits(worn, workspace.adapter(learn_her, None))  # as it is kept, rounded: a resumed run has no other
     _clear(workspace)
+    given.drop_unused()
     return Trained(tuple(made), time.monotonic() - began)
 
 
@@ -200,7 +202,7 @@ def _may_show_her(workspace: Workspace, outfit: str) -> bool:
 
 
 def _watched(workspace: Workspace, grant: Grant[Scope], on_step: OnStep) -> OnStep:
-    """``on_step`` that first asks whether consent still stands; a step's result is saved only after it.
+    """``on_step`` that first asks whether consent still stands.
 
     What it is told, and what is written down, has its speed.
     """
@@ -216,7 +218,7 @@ def _watched(workspace: Workspace, grant: Grant[Scope], on_step: OnStep) -> OnSt
     return watched
 
 
-def _train_identity(her: _Training, grant: Grant[Scope]) -> None:
+def _train_identity(her: _Training) -> None:
     workspace, config = her.workspace, her.recipes.identity
     assert her.outlook.identity is not None
     (group,) = her.outlook.identity.groups
@@ -224,8 +226,8 @@ def _train_identity(her: _Training, grant: Grant[Scope]) -> None:
     adapter = _new_adapter(workspace, IDENTITY, workspace.character.name, workspace.character.trigger, config, "")
     job = Job(adapter, her.given.identity)
     _run(her, IDENTITY, group, [job], anchored_identity(config.anchor), None, mark)
-    keep(workspace, grant, None, adapter, mark, her.given.identity.ids)
-    Checkpoints(workspace.store, IDENTITY).clear()
+    keep(workspace, her.grant, None, adapter, mark, her.given.identity.ids)
+    _checkpoints(workspace, IDENTITY, group).clear()
 
 
 def _train_outfits(her: _Training, who: Adapter) -> list[str]:
@@ -255,22 +257,35 @@ def _train_group(her: _Training, group: Group, who: Adapter) -> None:
         own = workspace.gate.need("train:outfit", asset_of(None), asset_of(name))
         mark = outfit_mark(workspace, her.given, config, name)
         keep(workspace, own, name, job.adapter, mark, [identity_sha, *job.data.ids])
+    _checkpoints(workspace, "outfits", group).clear()
+
+
+def _checkpoints(workspace: Workspace, what: str, group: Group) -> Checkpoints:
+    return Checkpoints(workspace.store, _place(what, group))
+
+
+def _place(what: str, group: Group) -> str:
+    return what if what == IDENTITY else f"{what}-{hashlib.sha256('|'.join(group.names).encode()).hexdigest()[:12]}"
 
 
 def _run(her: _Training, what: str, group: Group, jobs: list[Job], objective: Objective, frozen: Adapter | None, mark: Mark) -> None:
     workspace, config = her.workspace, her.recipes.identity if what == IDENTITY else her.recipes.outfits
-    place = what if what == IDENTITY else f"{what}-{hashlib.sha256('|'.join(group.names).encode()).hexdigest()[:12]}"
-    kept = Checkpoints(workspace.store, place)
+    place, kept = _place(what, group), _checkpoints(workspace, what, group)
+
+    def save(data: bytes) -> None:
+        workspace.gate.holds(her.grant)  # also where an interruption saves, or a preview took its time since the step
+        kept.save(data)
+
     called = {job.adapter.info.name: None if what == IDENTITY else name for name, job in zip(group.names, jobs, strict=True)}
     previews = Previews(
         lambda stack, live, step: preview(
-            workspace, f"previews/{place}-{step:05d}.png", her.pictures, stack, [called[name] for name in live]
+            workspace, her.grant, f"previews/{place}-{step:05d}.png", her.pictures, stack, [called[name] for name in live]
         ),
         max(1, config.steps // 3),
     )
     train(
         workspace.backbone, jobs, objective, replace(config, micro_rows=group.micro_rows or config.micro_rows), frozen,
-        Saved(kept.load, kept.save, mark), lambda event: her.on_step(what, event), previews,
+        Saved(kept.load, save, mark), lambda event: her.on_step(what, event), previews,
     )  # fmt: skip
 
 
