@@ -10,6 +10,7 @@ from hashlib import sha256
 
 import torch
 
+from dressform.errors import BadInput
 from dressform.train import memory
 from dressform.train.checkpoint import Mark, mark
 from dressform.train.config import TrainConfig
@@ -23,7 +24,7 @@ from dressform.workspace.datasets import Material
 from dressform.workspace.keeping import is_done
 from dressform.workspace.workspace import IDENTITY, Workspace
 
-GROUPS = "checkpoints/groups.json"
+GROUPS, _OF_OUTFITS = "checkpoints/groups.json", "checkpoints/outfits-"
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,19 @@ class Outlook:
 def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, restart: bool = False) -> Outlook:
     """The plan of a training. A step is measured once for each recipe and machine, then remembered.
 
-    Groups that were begun are gone on with as they are. Raises NotReady where the memory is too little for one picture.
+    Groups that were begun are gone on with as they are. Raises NotReady where the memory is too little for one picture, and BadInput
+    where outfits were begun on an identity that would be replaced now.
     """
     who = identity_mark(workspace, given, recipes.identity)
     budget = recipes.memory_bytes or memory.budget_bytes(_device(workspace))
     own = [n for n in given.outfits if restart or not workspace.imported(n)]
-    if restart or not is_done(workspace, None, who):
+    anew = restart or not is_done(workspace, None, who)
+    if anew and not restart and list(workspace.store.list(_OF_OUTFITS)):
+        raise BadInput(
+            "an unfinished training of outfits is there, but since then this has changed: the identity that they stand on (its pictures, "
+            "captions or recipe). Change it back to go on where it stopped, or run train with --restart to begin again"
+        )
+    if anew:
         cost = _cost(workspace, IDENTITY, recipes.identity, anchored_identity(recipes.identity.anchor), budget)
         identity = planned({IDENTITY: recipes.identity.steps}, recipes.identity.rows, cost, budget)
         todo = own
@@ -112,7 +120,7 @@ def _begun(workspace: Workspace, config: TrainConfig) -> list[Group]:
     if GROUPS not in workspace.store:
         return []
     said = json.loads(workspace.store.read(GROUPS))
-    if said["key"] != _key(workspace, "outfits", config) and not list(workspace.store.list("checkpoints/outfits-")):
+    if said["key"] != _key(workspace, "outfits", config) and not list(workspace.store.list(_OF_OUTFITS)):
         return []
     return [Group(tuple(g["names"]), g["micro_rows"]) for g in said["groups"]]
 
