@@ -3,8 +3,8 @@
     python -m benchmarks.trust.revocation [--runs 20] [--json FILE]
 
 A small character is trained in one process; in another her owner revokes everything at a random moment. Counted: the steps that
-ended after ``revoke`` had returned (the one that was under way, which is refused, is one), and whether an adapter of the stage
-that was stopped is in the vault. Stated: at most one step, nothing saved.
+ended after ``revoke`` had returned (the one that was under way, which is refused, is one), and whether an adapter, a checkpoint
+or a preview came into the vault after it. Stated: at most one step, nothing saved.
 """
 
 from __future__ import annotations
@@ -31,13 +31,18 @@ def revoked(place: Path, after_steps: int) -> tuple[int, bool]:
         passed.append(ended)
         if i == after_steps:
             with at_home(place), workspace.opened(place / "aoi") as her:
-                before = set(her.store.list("adapters/"))
+                before = _saved(her)
                 consenting.revoke(her, (), grace_days=7)
                 at = time.monotonic()
     assert running.refused, "the training was not refused"
     with at_home(place), workspace.opened(place / "aoi") as her:
-        saved = set(her.store.list("adapters/")) - before
+        saved = _saved(her) - before
     return sum(t > at for t in passed) + 1, bool(saved)
+
+
+def _saved(her: workspace.Workspace) -> set[str]:
+    """All that a training may leave in the vault."""
+    return {name for place in ("adapters/", "checkpoints/", "previews/") for name in her.store.list(place)}
 
 
 def main() -> None:
