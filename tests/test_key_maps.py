@@ -112,3 +112,16 @@ def test_diffusers_reads_a_transformers_names_too() -> None:
     assert len(layers) > 200
     assert set(family.kohya(layers).values()) == {f"diffusion_model.{n}" for n in layers} <= family.spellings(layers).keys(), "ComfyUI's"
     assert {n.removesuffix(".lora_A.weight") for n in read if n.endswith(".lora_A.weight")} == set(family.peft(layers).values())
+
+
+@pytest.mark.parametrize(
+    ("width", "prediction", "name"),
+    [
+        (768, "epsilon", "stable-diffusion-v1"), (1024, "epsilon", "stable-diffusion-v2-512"),
+        (1024, "v_prediction", "stable-diffusion-v2-768-v"), (192, "epsilon", "dressform-layfigure-v1"),
+    ],
+)  # fmt: skip
+def test_a_base_model_is_named_by_its_text_and_what_it_predicts(width: int, prediction: str, name: str) -> None:
+    from dressform.backbones.stable_diffusion import architecture_of
+
+    assert architecture_of(width, prediction) == name

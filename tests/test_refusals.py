@@ -54,7 +54,7 @@ def test_an_age_is_read_in_any_notation(text: str) -> None:
     ],
 )  # fmt: skip
 def test_turns_of_a_head_and_the_age_of_elves_are_no_childhood(text: str) -> None:
-    refuse_young(text)
+    assert refuse_young(text) is None
 
 
 def test_a_list_that_was_altered_or_lost_refuses_to_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.many [--counts 100 10000] [--json FILE]
 
-A sealed vault is filled with so many drawings of one lay figure, no two the same, and with what the base model would make of
+A sealed vault is filled with so many drawings of one lay figure in random clothes and scenes, and with what the base model would make of
 them (random latents and one caption a hundred pictures: neither cost depends on the values). They are looked at once, for the
 report that ``train`` begins with, and encoded once. Then, in a process of its own, everything that ``train`` does before its
 first step, the report with it, is timed with both kept, and twenty steps are read. Stated: 10 seconds, and at most 2 GiB more

@@ -15,20 +15,26 @@ from dressform.backbones.folder import Source
 from dressform.backbones.frozen import Part
 from dressform.backbones.precision import Placement
 
-_ARCHITECTURES = {768: "stable-diffusion-v1", 1024: "stable-diffusion-v2-512"}  # by the width of the text encoder
 _OUR_GUIDANCE = 1.5  # it gets more attributes right than 1, 2 or 3 (recipes/layfigure/README.md)
 _OUR_ARCHITECTURE = "dressform-layfigure-v1"  # with Stable Diffusion's own id, A1111 would offer our adapters for it
 
 
 def build(source: Source, where: Placement) -> Assembled:
     """The base model of a source."""
-    architecture = _ARCHITECTURES.get(source.config("unet")["cross_attention_dim"], _OUR_ARCHITECTURE)
-    if architecture == "stable-diffusion-v2-512" and source.config("scheduler").get("prediction_type") == "v_prediction":
-        architecture = "stable-diffusion-v2-768-v"
+    architecture = architecture_of(
+        source.config("unet")["cross_attention_dim"], source.config("scheduler").get("prediction_type", "epsilon")
+    )
     asking = OneEncoder(source, where)
     if architecture == _OUR_ARCHITECTURE:  # its finest cells are reached by convolutions alone
         return unet.assembled(source, where, architecture, _OUR_GUIDANCE, asking, usual_targets="all", square=True)
     return unet.assembled(source, where, architecture, 7.0, asking)
+
+
+def architecture_of(text_width: int, prediction: str) -> str:
+    """ModelSpec's id, by the width of the text encoder and, where that is two kinds', what the denoiser predicts."""
+    if text_width == 1024:
+        return "stable-diffusion-v2-768-v" if prediction == "v_prediction" else "stable-diffusion-v2-512"
+    return "stable-diffusion-v1" if text_width == 768 else _OUR_ARCHITECTURE
 
 
 class OneEncoder:

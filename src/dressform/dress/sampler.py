@@ -15,7 +15,7 @@ from dressform.dress.weighting import encode
 from dressform.errors import BadInput
 
 MOST_STEPS = 250
-"""Diffusers' DDIM takes whole times alone: with more steps its noise levels drift from those that it names."""
+"""Diffusers' DDIM goes 1000 // steps whole times at a step: far above, the next step stands elsewhere, and 1000 reach past the last."""
 _AT_ONCE_PX = 1 << 20
 """Pixels drawn side by side: one picture of 1024 x 1024, four of 512 x 512. A card may not hold more."""
 
