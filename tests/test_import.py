@@ -134,6 +134,21 @@ def test_an_identity_from_elsewhere_that_reaches_convolutions(aoi: Workspace, tm
     assert (said["dressform.targets"], said["ss_network_dim"], said["modelspec.merged_from"]) == ("all", "6", "aoi, aoi-coat")
 
 
+def test_outfits_are_learned_on_an_identity_from_elsewhere_without_asking_what_learning_her_asks_for(
+    aoi: Workspace, tmp_path: Path
+) -> None:
+    take(aoi, Asked(given(tmp_path, made_elsewhere(aoi.backbone.target_layers("attention")), "her.safetensors")))
+    here, recipes = aoi.adapter_sha256(None), training.recipes(2, 0, 1)
+    aoi.store.delete_all([n for p in aoi.pictures() for n in aoi.store.list(f"pictures/{p.id}")])
+    consenting.narrow(aoi, ("train:identity",), "en")
+    found = training.plan(aoi, *recipes)
+    assert (found.kept, found.identity, found.pictures_of_her) == (("identity",), None, 0)
+    assert training.run(aoi, *recipes).adapters == ("dress",) and aoi.adapter_sha256(None) == here
+    with pytest.raises(Refused, match="train:identity"):
+        training.run(aoi, *recipes, restart=True)
+    assert aoi.imported(None) and training.run(aoi, *recipes).adapters == (), "refused before anything is forgotten"
+
+
 def test_what_does_not_belong_is_refused_and_nothing_is_changed(aoi: Workspace, tmp_path: Path) -> None:
     layers = aoi.backbone.target_layers("attention")
     good = made_elsewhere(layers)

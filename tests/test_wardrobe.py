@@ -207,6 +207,48 @@ def test_an_unfinished_run_that_changed_says_what_changed(made) -> None:
 
 
 @pytest.mark.recipe
+@pytest.mark.parametrize("where", ["identity", "outfits"])
+def test_a_restart_that_was_stopped_is_gone_on_with(made, where: str) -> None:
+    her = made("her")
+    training.run(her, *recipes())
+    before, steps = adapters(her), []
+
+    def stop(what: str, event: StepDone) -> None:
+        steps.append((what, event.step))
+        if (what, event.step) == (where, 2) and steps.count((where, 2)) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        training.run(her, *recipes(), restart=True, on_step=stop)
+    assert her.trained() == list(OUTFITS), "the ones of before serve meanwhile"
+    assert training.run(her, *recipes(), on_step=stop).adapters == (() if where == "outfits" else ("identity",)) + OUTFITS
+    assert steps.count(("identity", 3)) == steps.count(("outfits", 3)) == 1 and adapters(her) == before
+    assert training.run(her, *recipes()).adapters == ()
+
+
+@pytest.mark.recipe
+def test_groups_that_were_planned_but_not_begun_are_planned_anew_where_they_no_longer_fit(made) -> None:
+    her = made("her")
+
+    def stop(what: str, event: StepDone) -> None:
+        if what == "outfits":
+            raise KeyboardInterrupt
+
+    def groups(memory_bytes: int) -> list[int]:
+        found = training.plan(her, *recipes(), memory_bytes=memory_bytes).outfits
+        return [len(group.names) for group in found.groups] if found else []
+
+    planning_only = training.train
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "train", lambda *given: stop("outfits", None) if len(given[1]) > 1 else planning_only(*given))  # type: ignore[arg-type]
+        training.run(her, *recipes(), memory_bytes=100 * GIB)
+    assert groups(100 * GIB) == [4] and groups(4 * GIB) == [2, 2]
+    with pytest.raises(KeyboardInterrupt):
+        training.run(her, *recipes(), memory_bytes=100 * GIB, on_step=stop)
+    assert groups(4 * GIB) == [4], "a step of it is saved: it ends as it began"
+
+
+@pytest.mark.recipe
 def test_a_new_outfit_joins_after_the_unfinished_ones(made, drawn: Path) -> None:
     her = made("her")
 

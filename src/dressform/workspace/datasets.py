@@ -18,7 +18,10 @@ Origin = Literal["auto", "neutral", "dressed"]
 
 @dataclass(frozen=True)
 class Material:
-    """Examples for the identity and for each outfit by name. ``drop_unused`` forgets encodings that none of them is made of."""
+    """Examples for the identity (none where it is not learned here) and for each outfit by name.
+
+    ``drop_unused`` forgets encodings that none of them is made of.
+    """
 
     identity: CachedSet
     outfits: dict[str, CachedSet]
@@ -73,6 +76,8 @@ def _sources_of_her(workspace: Workspace, pictures: Sequence[Picture]) -> list[S
     Neutral pictures alone need no words for her; without any, no garment is named either.
     """
     ordered = sorted(pictures, key=lambda p: p.outfit is not None)
+    if not pictures:
+        return []
     if all(p.outfit is None for p in pictures) and not can_describe(workspace):
         return _sources(workspace, pictures)
     who = describe(workspace, pictures)

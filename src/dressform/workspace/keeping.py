@@ -17,9 +17,19 @@ from dressform.workspace.workspace import Workspace
 def is_done(workspace: Workspace, outfit: str | None, mark: Mark) -> bool:
     """True where this adapter (None: the identity) was trained on just this, or was made elsewhere."""
     name = workspace.adapter_name(outfit)
-    return workspace.imported(outfit) or (
-        name in workspace.store and f"{name}.mark" in workspace.store and workspace.store.read(f"{name}.mark") == mark.digest.encode()
-    )
+    return workspace.imported(outfit) or (is_trained(workspace, outfit) and workspace.store.read(f"{name}.mark") == mark.digest.encode())
+
+
+def is_trained(workspace: Workspace, outfit: str | None) -> bool:
+    """True where there is an adapter that counts as trained, or made elsewhere."""
+    name = workspace.adapter_name(outfit)
+    return name in workspace.store and f"{name}.mark" in workspace.store
+
+
+def begin_again(workspace: Workspace, outfits: Sequence[str]) -> None:
+    """Let neither the identity nor these outfits count as trained, and forget what was begun. The adapters stay until others are kept."""
+    marks = [f"{workspace.adapter_name(name)}.mark" for name in (None, *outfits)]
+    workspace.store.delete_all([*workspace.store.list("checkpoints/"), *(m for m in marks if m in workspace.store)])
 
 
 def keep(workspace: Workspace, grant: Grant[Scope], outfit: str | None, adapter: Adapter, mark: Mark, inputs: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.plan import Cost, Group, Plan, estimated, planned
 from dressform.train.trial import measured
 from dressform.workspace import fitting
+from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import Material
 from dressform.workspace.keeping import is_done
 from dressform.workspace.workspace import IDENTITY, Workspace
@@ -58,17 +59,17 @@ class Outlook:
         return max((p.peak_bytes for p in (self.identity, self.outfits) if p is not None), default=0.0)
 
 
-def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, restart: bool = False) -> Outlook:
+def look_ahead(workspace: Workspace, given: Material, recipes: Recipes) -> Outlook:
     """The plan of a training. A step is measured once for each recipe and machine, then remembered.
 
-    Groups that were begun are gone on with as they are. Raises NotReady where the memory is too little for one picture, and BadInput
-    where outfits were begun on an identity that would be replaced now.
+    Groups that were begun are gone on with as they are; where no step of one was saved, only while it fits. Raises NotReady where
+    the memory is too little for one picture, and BadInput where outfits were begun on an identity that would be replaced now.
     """
     who = identity_mark(workspace, given, recipes.identity)
     budget = recipes.memory_bytes or memory.budget_bytes(_device(workspace))
-    own = [n for n in given.outfits if restart or not workspace.imported(n)]
-    anew = restart or not is_done(workspace, None, who)
-    if anew and not restart and list(workspace.store.list(_OF_OUTFITS)):
+    own = [n for n in given.outfits if not workspace.imported(n)]
+    anew = not is_done(workspace, None, who)
+    if anew and list(workspace.store.list(_OF_OUTFITS)):
         raise BadInput(
             "an unfinished training of outfits is there, but since then this has changed: the identity that they stand on (its pictures, "
             "captions or recipe). Change it back to go on where it stopped, or run train with --restart to begin again"
@@ -80,7 +81,7 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, restart:
     else:
         identity = None
         marks = {n: outfit_mark(workspace, given, recipes.outfits, n) for n in own}
-        todo = [n for n, m in marks.items() if restart or not is_done(workspace, n, m)]
+        todo = [n for n, m in marks.items() if not is_done(workspace, n, m)]
     kept = ([IDENTITY] if identity is None else []) + [n for n in given.outfits if n not in todo]
     outfits = _outfits(workspace, recipes, todo, own, budget) if todo else None
     return Outlook(tuple(kept), identity, outfits, budget, workspace.character.named("accessory"), len(given.identity.ids))
@@ -101,11 +102,26 @@ def _outfits(workspace: Workspace, recipes: Recipes, todo: Sequence[str], own: S
     config = recipes.outfits
     cost = _cost(workspace, "outfits", config, outfit_on_identity(config.preserve), budget)
     steps = dict.fromkeys(todo, config.steps)
-    begun = [group for group in _begun(workspace, config) if set(group.names) & set(todo) and set(group.names) <= set(own)]
+    begun = [
+        group
+        for group in _begun(workspace, config)
+        if set(group.names) & set(todo) and set(group.names) <= set(own)
+        and (Checkpoints(workspace.store, place_of("outfits", group)).names() or _fits(group, config, cost, budget))
+    ]  # fmt: skip
     fresh = [name for name in todo if not any(name in group.names for group in begun)]
     groups = [*begun, *(planned(dict.fromkeys(fresh, config.steps), config.rows, cost, budget).groups if fresh else ())]
     steps |= {name: config.steps for group in begun for name in group.names}
     return Plan(tuple(groups), *estimated(groups, steps, config.rows, cost))
+
+
+def _fits(group: Group, config: TrainConfig, cost: Cost, budget: float) -> bool:
+    _, peak = estimated([group], dict.fromkeys(group.names, config.steps), config.rows, cost)
+    return peak <= budget
+
+
+def place_of(what: str, group: Group) -> str:
+    """The name of a run's checkpoints: the identity's, or those of outfits that train together."""
+    return what if what == IDENTITY else f"{what}-{sha256('|'.join(group.names).encode()).hexdigest()[:12]}"
 
 
 def remember(workspace: Workspace, config: TrainConfig, groups: Sequence[Group]) -> None:

@@ -5,7 +5,6 @@ The identity comes from every picture of her: neutral ones, and dressed ones wit
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -34,9 +33,9 @@ from dressform.train.plan import Group
 from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import Material, Origin, identity_pictures, material
 from dressform.workspace.describing import can_describe
-from dressform.workspace.keeping import keep
+from dressform.workspace.keeping import begin_again, is_trained, keep
 from dressform.workspace.looking import refuse_unmasked
-from dressform.workspace.planning import Outlook, Recipes, identity_mark, look_ahead, outfit_mark, remember
+from dressform.workspace.planning import Outlook, Recipes, identity_mark, look_ahead, outfit_mark, place_of, remember
 from dressform.workspace.previewing import preview
 from dressform.workspace.workspace import IDENTITY, Workspace, asset_of
 
@@ -64,7 +63,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class _Training:
-    """All that the stages share."""
+    """All that the stages share; ``grant`` is the stage's own."""
 
     workspace: Workspace
     pictures: Sequence[Picture]
@@ -87,31 +86,30 @@ def run(
 ) -> Trained:
     """Train what is missing; what is trained already, on the same pictures, is kept. Goes on where a training stopped.
 
-    ``source`` says what the identity is learned from; "auto" takes all pictures of her. ``memory_bytes``:
-    what this process may hold in all (0: what is free). Every step is written to ``reports/train``.
+    ``restart`` lets nothing count as trained: each adapter serves until its new one is kept, and a restart that was stopped is
+    gone on with by a run without it. ``source`` says what the identity is learned from; "auto" takes all pictures of her.
+    ``memory_bytes``: what this process may hold in all (0: what is free). Every step is written to ``reports/train``.
 
     Raises NotReady where pictures are missing, BadInput where an unfinished run no longer fits its pictures, and Refused
     without consent: before the first step, or within one step of its being taken back, with nothing saved after that.
     """
     began = time.monotonic()
-    pictures, of_her, learn_her, learn_outfits = _agreed(workspace, source, restart)
-    refuse_unmasked(pictures)
-    _spare(workspace, identity, outfits)
-    given = material(workspace, pictures, of_her, watch.on_encoded)
-    recipes = _recipes(workspace, learn_her, identity, outfits, memory_bytes)
-    _refuse_too_few(given, recipes)
+    asked = _agreed(workspace, source, restart)
+    refuse_unmasked(asked.pictures)
     if restart:
-        _clear(workspace)
-    outlook = look_ahead(workspace, given, recipes, restart)
+        begin_again(workspace, sorted({p.outfit for p in asked.pictures if p.outfit is not None}))
+    given, recipes, outlook = _prepared(workspace, asked, Recipes(identity, outfits, memory_bytes), watch)
     watch.on_plan(outlook)
+
+    def stage(grant: Grant[Scope]) -> _Training:
+        return _Training(workspace, asked.pictures, given, recipes, outlook, grant, _watched(workspace, grant, on_step))
+
     made: list[str] = []
-    her = _Training(workspace, pictures, given, recipes, outlook, learn_her, _watched(workspace, learn_her, on_step))
-    if outlook.identity is not None:
-        _train_identity(her)
+    if asked.learn_her and outlook.identity is not None:
+        _train_identity(stage(asked.learn_her))
         made.append(IDENTITY)
-    if learn_outfits and outlook.outfits is not None:
-        worn = replace(her, grant=learn_outfits, on_step=_watched(workspace, learn_outfits, on_step))
-        made += _train_outfits(worn, workspace.adapter(learn_her, None))  # as it is kept, rounded: a resumed run has no other
+    if asked.learn_outfits and outlook.outfits is not None:
+        made += _train_outfits(stage(asked.learn_outfits))
     _clear(workspace)
     given.drop_unused()
     return Trained(tuple(made), time.monotonic() - began)
@@ -126,19 +124,33 @@ def plan(
     watch: Watch = NOBODY,
 ) -> Outlook:
     """What ``run`` would do now; a step is measured, nothing is trained. Raises as it does."""
-    pictures, of_her, learn_her, _ = _agreed(workspace, source)
-    _spare(workspace, identity, outfits)
-    given = material(workspace, pictures, of_her, watch.on_encoded)
-    recipes = _recipes(workspace, learn_her, identity, outfits, memory_bytes)
+    return _prepared(workspace, _agreed(workspace, source), Recipes(identity, outfits, memory_bytes), watch)[2]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The pictures to learn from, those that show her among them, and consent to either (None: nothing to learn there)."""
+
+    pictures: list[Picture]
+    of_her: list[Picture]
+    learn_her: Grant[Scope] | None
+    learn_outfits: Grant[Scope] | None
+
+
+def _prepared(workspace: Workspace, asked: _Asked, recipes: Recipes, watch: Watch) -> tuple[Material, Recipes, Outlook]:
+    """What is learned from, the recipes for this base model, and the plan; all that is known to end badly is refused here."""
+    _spare(workspace, recipes.identity, recipes.outfits)
+    given = material(workspace, asked.pictures, asked.of_her, watch.on_encoded)
+    recipes = _on_this_base(workspace, asked, recipes)
     _refuse_too_few(given, recipes)
-    return look_ahead(workspace, given, recipes)
+    return given, recipes, look_ahead(workspace, given, recipes)
 
 
 def _refuse_too_few(given: Material, recipes: Recipes) -> None:
     """Raises NotReady, before anything is trained, where a set is too small to hold pictures out and that is asked for."""
     sets = {IDENTITY: (recipes.identity, given.identity), **{name: (recipes.outfits, one) for name, one in given.outfits.items()}}
     for name, (config, one) in sets.items():
-        if config.until != "steps":
+        if config.until != "steps" and one.ids:
             try:
                 apart(one, config.seed)
             except NotReady as error:
@@ -154,12 +166,12 @@ def _spare(workspace: Workspace, *recipes: TrainConfig) -> None:
     workspace.backbone.tile(away)
 
 
-def _recipes(workspace: Workspace, grant: Grant[Scope], identity: TrainConfig, outfits: TrainConfig, memory_bytes: int) -> Recipes:
+def _on_this_base(workspace: Workspace, asked: _Asked, recipes: Recipes) -> Recipes:
     """The recipes for this base model; outfits reach the layers of an identity that was made elsewhere, too."""
-    identity, outfits = (c.on(workspace.backbone) for c in (identity, outfits))
-    if workspace.imported(None):
-        outfits = replace(outfits, targets=widest([workspace.adapter(grant, None)], outfits.targets))
-    return Recipes(identity, outfits, memory_bytes)
+    identity, outfits = (c.on(workspace.backbone) for c in (recipes.identity, recipes.outfits))
+    if asked.learn_outfits and workspace.imported(None):
+        outfits = replace(outfits, targets=widest([workspace.adapter(asked.learn_outfits, None)], outfits.targets))
+    return Recipes(identity, outfits, recipes.memory_bytes)
 
 
 def _clear(workspace: Workspace) -> None:
@@ -167,24 +179,32 @@ def _clear(workspace: Workspace) -> None:
     workspace.store.delete_all(list(workspace.store.list("checkpoints/")))
 
 
-def _agreed(
-    workspace: Workspace, origin: Origin, restart: bool = False
-) -> tuple[list[Picture], list[Picture], Grant[Scope], Grant[Scope] | None]:
-    """All pictures, those that the identity is learned from, and consent to learn from them. Raises NotReady or Refused.
+def _agreed(workspace: Workspace, origin: Origin, restart: bool = False) -> _Asked:
+    """What there is to learn from, and consent to it. Raises NotReady or Refused.
 
-    An outfit that was taken back is left out, and holds up none of the others.
+    An outfit that was taken back is left out, and holds up none of the others. An identity that was made elsewhere is not learned:
+    it needs no pictures of her, and no consent to learn from them.
     """
     revoked = workspace.gate.state().revoked
     pictures = [p for p in workspace.pictures(every=True) if p.outfit is None or asset_of(p.outfit) not in revoked]
-    learned = frozenset() if restart or workspace.adapter_name(None) not in workspace.store else _learned_from(workspace)
+    names = sorted({p.outfit for p in pictures if p.outfit is not None})
+    elsewhere = workspace.imported(None) and not restart
+    if elsewhere and not names:
+        raise NotReady("her identity was made elsewhere, and there is no outfit to learn yet: dressform add FOLDER --outfit NAME")
+    of_her = [] if elsewhere else _pictures_of_her(workspace, pictures, origin, restart)
+    learn_her = None if elsewhere else workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in of_her}))
+    learn_outfits = workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None
+    return _Asked(pictures, of_her, learn_her, learn_outfits)
+
+
+def _pictures_of_her(workspace: Workspace, pictures: Sequence[Picture], origin: Origin, restart: bool) -> list[Picture]:
+    """Those that her identity is learned from. Raises NotReady where there are none."""
+    learned = frozenset() if restart or not is_trained(workspace, None) else _learned_from(workspace)
     of_her = identity_pictures(pictures, origin, workspace.character.named("accessory"), learned)
     if origin == "auto" and any(p.outfit is None for p in of_her):
         showing = {None, *(name for name in {p.outfit for p in of_her} if name is not None and _may_show_her(workspace, name))}
         of_her = [p for p in of_her if p.outfit in showing]
-    names = sorted({p.outfit for p in pictures if p.outfit is not None})
-    learn_her = workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in of_her}))
-    learn_outfits = workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None
-    return pictures, of_her, learn_her, learn_outfits
+    return of_her
 
 
 def _learned_from(workspace: Workspace) -> frozenset[str]:
@@ -230,9 +250,10 @@ def _train_identity(her: _Training) -> None:
     _checkpoints(workspace, IDENTITY, group).clear()
 
 
-def _train_outfits(her: _Training, who: Adapter) -> list[str]:
-    """Group after group, each kept before the next begins."""
+def _train_outfits(her: _Training) -> list[str]:
+    """Group after group, each kept before the next begins; on her identity as it is kept, rounded: a resumed run has no other."""
     workspace, config = her.workspace, her.recipes.outfits
+    who = workspace.adapter(her.grant, None)
     assert her.outlook.outfits is not None
     groups = her.outlook.outfits.groups
     remember(workspace, config, groups)
@@ -261,16 +282,12 @@ def _train_group(her: _Training, group: Group, who: Adapter) -> None:
 
 
 def _checkpoints(workspace: Workspace, what: str, group: Group) -> Checkpoints:
-    return Checkpoints(workspace.store, _place(what, group))
-
-
-def _place(what: str, group: Group) -> str:
-    return what if what == IDENTITY else f"{what}-{hashlib.sha256('|'.join(group.names).encode()).hexdigest()[:12]}"
+    return Checkpoints(workspace.store, place_of(what, group))
 
 
 def _run(her: _Training, what: str, group: Group, jobs: list[Job], objective: Objective, frozen: Adapter | None, mark: Mark) -> None:
     workspace, config = her.workspace, her.recipes.identity if what == IDENTITY else her.recipes.outfits
-    place, kept = _place(what, group), _checkpoints(workspace, what, group)
+    place, kept = place_of(what, group), _checkpoints(workspace, what, group)
 
     def save(data: bytes) -> None:
         workspace.gate.holds(her.grant)  # also where an interruption saves, or a preview took its time since the step
