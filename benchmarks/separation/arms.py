@@ -53,8 +53,8 @@ class Learned:
     words: Words
 
 
-Arm = Callable[[Backbone, Sequence[Material], Recipe], list[Learned]]
-"""Takes several cases of as many outfits each, and trains them side by side, each as if alone."""
+Arm = Callable[[Backbone, Sequence[Material], Recipe], Sequence[Learned | None]]
+"""Takes several cases of as many outfits each, and trains them side by side, each as if alone. None: nothing draws, the truth is shown."""
 
 
 def plain_material(base: Backbone, given: Material) -> TrainingSet:
@@ -137,6 +137,11 @@ def dressed_only(objective: Callable[[TrainConfig], Objective], described: bool 
         return _learned_on(base, cases, recipe, who, jobs, outfit_on_identity(recipe.outfit.preserve))
 
     return arm
+
+
+def as_it_is(_base: Backbone, cases: Sequence[Material], _recipe: Recipe) -> Sequence[None]:
+    """True pictures, encoded and decoded: what autoencoder and reader let anybody reach."""
+    return [None] * len(cases)
 
 
 def in_words(_base: Backbone, cases: Sequence[Material], _recipe: Recipe) -> list[Learned]:

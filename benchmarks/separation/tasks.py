@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from benchmarks.separation.arms import ABLATIONS, ARMS, in_words
+from benchmarks.separation.arms import ABLATIONS, ARMS, as_it_is, in_words
 from benchmarks.separation.cases import Case
 from benchmarks.separation.peft_arm import one_plain_with_peft
 
-WITH_PEFT, IN_WORDS = "one plain LoRA, PEFT", "nothing learned, in words"
-EVERY = ARMS | ABLATIONS | {WITH_PEFT: one_plain_with_peft, IN_WORDS: in_words}
+WITH_PEFT, IN_WORDS, TRUE = "one plain LoRA, PEFT", "nothing learned, in words", "true pictures, decoded"
+EVERY = ARMS | ABLATIONS | {WITH_PEFT: one_plain_with_peft, IN_WORDS: in_words, TRUE: as_it_is}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def full() -> Iterator[Task]:
     people, seeds = ("beryl", "carmen", "dalia", "edda"), (11, 12, 13)
     for seed in seeds:
         for who in people:
-            yield from (Task("arms", arm, Case(who, seed=seed), 20) for arm in (IN_WORDS, *ARMS, WITH_PEFT))
+            yield from (Task("arms", arm, Case(who, seed=seed), 20) for arm in (TRUE, IN_WORDS, *ARMS, WITH_PEFT))
             yield Task("one outfit", "ours, dressed only", Case(who, 1, seed=seed), 40)
     for who in people:
         yield from (Task("ablations", arm, Case(who, seed=11), 20) for arm in ABLATIONS)
