@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -12,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dressform.errors import NotReady, Refused
+from dressform.errors import BadInput, NotReady, Refused
 from dressform.pictures.intake import from_png
 from dressform.pictures.sheets import Cutting
-from dressform.workspace import adding, consenting, room
+from dressform.workspace import adding, captioning, consenting, room
 from tests import paper_dolls
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ def test_pictures_are_kept_with_their_originals_and_taken_back(small: Workspace,
 
 
 def test_an_outfit_that_another_command_made_known_meanwhile_stays(small: Workspace, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     from dressform.records import Outfit
     from dressform.workspace import character_file
 
@@ -89,6 +88,74 @@ def test_an_outfit_is_made_known_by_the_next_add_where_the_first_was_cut_off(
     assert not small.character.outfits, "they are here, but not as a coat"
     small.add([folder], "dress")
     assert [o.name for o in small.character.outfits] == ["dress"]
+
+
+def test_an_add_that_was_killed_between_batches_is_concluded_by_the_next_or_by_undo(
+    small: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.add([written(tmp_path / "before", 2)], None)
+    many = written(tmp_path / "many", adding._BATCH + 6, alpha=True)
+    with monkeypatch.context() as killed:
+        killed.setattr(adding, "_conclude", lambda *_: None)  # the process is gone: no line, no outfit
+        small.add([many], "coat")
+    assert not small.character.outfits and len(small.pictures(every=True)) == adding._BATCH + 8
+    assert adding.undo(small) == ("outfit:coat", adding._BATCH + 6), "what was killed is the last add, and not the one before"
+    assert len(small.pictures()) == 2 and not small.character.outfits and not list(small.store.list("adding/"))
+    with monkeypatch.context() as killed:
+        killed.setattr(adding, "_conclude", lambda *_: None)
+        small.add([many], "coat")
+    assert small.add([written(tmp_path / "after", 1)], None).taken + 1 and [o.name for o in small.character.outfits] == ["coat"]
+    lines = [e.body["outputs"] for e in small.gate.ledger.entries() if e.kind == "use" and e.body["assets"] == ["outfit:coat"]]
+    assert len(lines[-1]) == adding._BATCH + 6 and not list(small.store.list("adding/"))
+
+
+def test_what_her_file_says_she_is_does_not_let_photographs_in(small: Workspace, tmp_path: Path) -> None:
+    from dressform.workspace import character_file
+
+    photograph = Image.fromarray(paper_dolls.sheet(1)).convert("RGB")
+    exif = Image.Exif()
+    exif[271] = "camera"
+    photograph.save(tmp_path / "a.jpg", exif=exif)
+    assert "photograph" in small.add([tmp_path / "a.jpg"], None).left_out[0].reason
+    small.character = replace(small.character, kind="self")
+    character_file.write(small.root, small.character)
+    with pytest.raises(Refused, match="says she is 'self', and what was agreed says 'original'"):
+        small.add([tmp_path / "a.jpg"], None)
+    with pytest.raises(Refused, match="what was agreed"):
+        consenting.grant(small, ["dress"], (), None, "en")
+
+
+def test_what_is_given_beside_a_picture_later_is_taken(small: Workspace, tmp_path: Path) -> None:
+    folder = written(tmp_path / "a", 1)
+    (folder / "00000.txt").rename(tmp_path / "kept.txt")
+    small.add([folder], "dress")
+    (tmp_path / "kept.txt").rename(folder / "00000.txt")
+    (folder / "masks").mkdir()
+    mask = Image.new("L", (64, 80))
+    mask.paste(255, (0, 0, 8, 8))
+    mask.save(folder / "masks" / "00000.png")
+    again = small.add([folder], "dress")
+    assert not again.taken and "took its mask and its caption" in again.notes[0].reason
+    (kept,) = small.pictures("dress")
+    assert kept.has_mask and kept.caption and f"pictures/{kept.id}.mask.png" in small.store
+    assert "already here as dress" in small.add([folder], "coat").notes[0].reason and small.pictures("dress") == [kept]
+
+
+def test_undo_leaves_no_words_and_no_sheet_of_masks(small: Workspace, tmp_path: Path) -> None:
+    from dressform.pictures.tags import Edit, Where
+
+    small.add([written(tmp_path / "a", 1)], None)
+    small.add([written(tmp_path / "b", 2, "secret view", alpha=True)], "dress")
+    captioning.edit(small, Where(), Edit(add=("tall",)))
+    small.store.write("previews/masks-dress.png", b"pixels")
+    adding.undo(small)
+    kept = [small.store.read(n).decode() for n in small.store.list("captions/")]
+    assert len(kept) == 1 and "secret" not in kept[0] and "previews/masks-dress.png" not in small.store
+
+
+def test_outfits_cannot_be_called_what_a_report_calls_a_stray_garment(small: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="'another'"):
+        small.add([written(tmp_path / "a", 1)], "another")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
@@ -202,6 +269,8 @@ def test_the_room_counts_views_and_poses_and_names_what_is_missing(small: Worksp
         ("three-quarter view", "three-quarter", "not named"),
         ("正面, 座り", "front", "sitting"),
         ("a blue dress", "not named", "not named"),
+        ("forearms bare, flying", "not named", "not named"),
+        ("three-quarter front view, lying down", "three-quarter", "lying"),
     ],
 )
 def test_captions_name_views_and_poses(caption: str, view: str, pose: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from dressform.errors import BadInput, NotReady, Refused, UnknownName
+from dressform.errors import BadInput, NotReady, Refused, StoreError, UnknownName
 from dressform.measure import reader as reading
 from dressform.pictures import intake, tags
 from dressform.pictures.lint import Finding, Seen, Words, lint
 from dressform.pictures.tags import Edit, Where
 from dressform.records import Outfit, Picture
-from dressform.workspace import captioning, consenting, looking
+from dressform.workspace import captioning, character_file, consenting, looking
 
 if TYPE_CHECKING:
     from dressform.workspace.workspace import Workspace
@@ -203,6 +204,28 @@ def test_only_so_many_levels_are_kept(captioned: Workspace) -> None:
     with pytest.raises(NotReady):
         captioning.undo(captioned)
     assert said(captioned)["n0.png"].endswith("mark2 x")
+
+
+def test_brackets_in_a_tag_are_taken_out_as_they_stand() -> None:
+    assert Edit(remove=("[blonde] hair",))("front view, [blonde] hair, b hair") == "front view, b hair"
+    assert Edit(remove=("*hair",))("front view, [blonde] hair") == "front view"
+
+
+def test_what_two_commands_change_at_once_is_both_kept(captioned: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second edit reads the captions once the first is done: here it begins while the first one writes."""
+    waited: list[bool] = []
+    real = captioning._remember
+
+    def meanwhile(workspace: Workspace, before: Mapping[str, str], what: str) -> None:
+        with pytest.raises(StoreError, match="another process has held captions"), monkeypatch.context() as brief:
+            brief.setattr(character_file, "_WAIT_SECONDS", 0)
+            with character_file.held(workspace.root, "captions"):
+                pass
+        waited.append(True)
+        real(workspace, before, what)
+
+    monkeypatch.setattr(captioning, "_remember", meanwhile)
+    assert captioning.edit(captioned, Where(), Edit(add=("tall",))) and waited == [True]
 
 
 def test_edits_are_recorded_and_leave_no_words_in_the_ledger(captioned: Workspace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -103,6 +104,12 @@ def test_the_names_that_cannot_be_used(tmp_path: Path, tiny_base: Path) -> None:
     refused(run("new", "mia", "--age", "30", "--yes", "--base-model", "nowhere", cwd=tmp_path), "model_index.json")
     refused(run("new", "mia", "--age", "30", "--yes", "--kind", "photo", "--base-model", tiny_base, cwd=tmp_path), "'original'")
     refused(run("train", "nobody", cwd=tmp_path), "character.toml")
+    (tmp_path / "left" / "receipts").mkdir(parents=True)
+    refused(run("new", "left", "--age", "30", "--yes", "--base-model", tiny_base, cwd=tmp_path), "here already")
+    assert [p.name for p in (tmp_path / "left").iterdir()] == ["receipts"]
+    (tmp_path / "here").mkdir()
+    here = run("new", "here", "--age", "30", "--yes", "--base-model", tiny_base, "--folder", ".", cwd=tmp_path / "here")
+    assert here.returncode == 0 and (tmp_path / "here" / "character.toml").is_file(), here.stderr
     run("new", "mia", "--age", "30", "--base-model", tiny_base, "--yes", cwd=tmp_path)
     (tmp_path / "empty").mkdir()
     refused(run("add", "mia", "empty", "--neutral", cwd=tmp_path), "no pictures")
@@ -140,6 +147,25 @@ def test_a_files_name_does_not_command_the_terminal(tmp_path: Path) -> None:
     assert "\x1b" not in done.stderr
 
 
+def test_no_number_of_the_matrix_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+
+    from dressform.cli import output
+    from dressform.measure.statistics import share
+
+    names = ["neutral", "another-dress-of-hers-with-a-long-name", *(f"outfit-{i:02}" for i in range(15))]
+    page = io.StringIO()
+    monkeypatch.setattr(output, "_out", Console(file=page, width=80, soft_wrap=True))
+    output.matrix({row: {name: share([True] * 3 if name == row else [False]) for name in (*names, "another")} for row in names})
+    lines = page.getvalue().splitlines()
+    assert sum(line.count("100") for line in lines) == len(names)
+    assert all(any(line.split()[1].startswith(name[:12]) for line in lines if len(line.split()) > 2) for name in names)
+    page.seek(0)
+    page.truncate()
+    output.matrix({row: {name: share([True] * 3) for name in (*names[:9], "another")} for row in names[:9]})
+    assert max(len(line.rstrip()) for line in page.getvalue().splitlines()) <= 80
+
+
 def test_figures_are_written_in_the_one_form() -> None:
     from dressform.measure.statistics import share
     from dressform.workspace.measuring import Measured, Truth, to_json
@@ -161,6 +187,9 @@ def test_wrong_words_are_refused_in_one_line_and_nothing_is_changed(tmp_path: Pa
         (["add", "mira", str(dolls / "dress"), "--accessory", ""], "accessory name ''"),
         (["add", "mira", str(dolls / "dress"), "--outfit", "neutral"], "--neutral"),
         (["add", "mira", str(dolls), "--neutral"], "dress/, neutral/"),
+        (["add", "mira", str(dolls / "neutral" / "00.png"), "--neutral", "--sheet", "--dry-run", "file"], "is there already"),
+        (["add", "mira", str(dolls / "neutral" / "00.png"), "--neutral", "--sheet", "--dry-run", "mira/cuts.png"], "her own folder"),
+        (["mask", "mira", "--by", "words", "--word", " "], "--word"),
         (["new", "anna", "--age", "27", "--yes", "--folder", "file"], "is a file"),
         (["new", "anna", "--age", "27", "--yes", "--folder", "file/anna"], "could not make the folder"),
         (["new", "anna", "--age", "27", "--yes", "--expires", "2020-01-01"], "come already"),

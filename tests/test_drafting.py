@@ -220,6 +220,25 @@ def test_rejecting_forgets_and_redrawing_draws_the_same_scene_anew(sheet: Worksp
     assert not list(sheet.store.list("drafts/")) and len(sheet.pictures()) == 3
     with pytest.raises(NotReady, match="draft propose"):
         drafting.picked(sheet, ())
+    anew = drafting.propose(sheet, Asked(want=5, tries=1), CONFIG).candidates
+    assert {c.scene for c in anew} == {c.scene for c in made.candidates}
+    assert not {c.id for c in anew} & {again.id, *(c.id for c in made.candidates)}, "what was rejected does not come again"
+
+
+def test_a_picture_that_joined_keeps_what_was_made_of_it(sheet: Workspace, asked_for: list[Row]) -> None:
+    made = drafting.propose(sheet, Asked(want=4, tries=1), CONFIG).candidates
+    drafting.approve(sheet, made)
+    row = json.loads(sheet.store.read(f"pictures/{made[0].id}.json")) | {"caption": "back view", "has_mask": True}
+    sheet.store.write(f"pictures/{made[0].id}.json", json.dumps(row).encode())
+    drafting._keep(sheet, sheet.gate.need("measure"), [(made[0], np.zeros((4, 4, 3), np.uint8))])
+    assert drafting.approve(sheet, drafting.waiting(sheet)) == 0 and not drafting.waiting(sheet)
+    assert json.loads(sheet.store.read(f"pictures/{made[0].id}.json")) == row
+
+
+def test_drafts_make_no_outfit_that_add_would_refuse(sheet: Workspace, asked_for: list[Row]) -> None:
+    for name in ("neutral", "another"):
+        with pytest.raises(BadInput, match=name):
+            drafting.propose(sheet, Asked(name, wear="green coat"), CONFIG)
 
 
 def test_candidates_are_picked_by_number(sheet: Workspace, asked_for: list[Row]) -> None:

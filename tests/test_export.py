@@ -75,7 +75,7 @@ def test_two_adapters_in_one_file_do_what_they_do_together(tiny_backbone) -> Non
 
 def test_a_workflow_links_every_node_to_one_that_is_there() -> None:
     nodes = json.loads(
-        comfyui.workflow("base.safetensors", [("aoi.safetensors", 1.0), ("aoi-dress.safetensors", 0.8)], "aoi", "", 512, "aoi")
+        comfyui.workflow("base.safetensors", [("aoi.safetensors", 1.0), ("aoi-dress.safetensors", 0.8)], "aoi", "", 512, "aoi", 7.5)
     )
     links = [v for node in nodes.values() for v in node["inputs"].values() if isinstance(v, list)]
     assert all(str(a) in nodes and type(b) is int for a, b in links)

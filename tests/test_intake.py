@@ -70,20 +70,29 @@ def test_sixteen_bits_of_grey_keep_their_shades(tmp_path: Path) -> None:
 
 def _photograph(file: Path, where: str) -> Path:
     exif = Image.Exif()
-    if where == "exposure":
-        exif.get_ifd(0x8769)[33434] = 0.01
-    else:
+    more: dict[str, bytes] = {}
+    if where == "XMP":
+        more["xmp"] = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Make="Camera Works" tiff:Orientation="1"/></x:xmpmeta>'
+    elif where == "maker":
         exif[271] = "Camera Works"
-    Image.new("RGB", (64, 64)).save(file, exif=exif)
+    else:
+        exif.get_ifd(0x8769)[{"exposure": 33434, "film speed": 34855}[where]] = 1
+    Image.new("RGB", (64, 64)).save(file, exif=exif, **more)
     return file
 
 
-@pytest.mark.parametrize("where", ["maker", "exposure"])
+@pytest.mark.parametrize("where", ["maker", "exposure", "film speed", "XMP"])
 def test_a_photograph_is_refused_for_an_original_character_only(tmp_path: Path, where: str) -> None:
     file = _photograph(tmp_path / "photo.jpg", where)
     with pytest.raises(Refused, match=f"{where}.*photograph"):
         intake.decode(file, 64, original=True)
     assert intake.decode(file, 64, original=False).pixels.shape == (64, 64, 3)
+
+
+def test_what_a_drawing_program_writes_is_no_photograph(tmp_path: Path) -> None:
+    said = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="1" exif:ColorSpace="1" xmp:CreatorTool="Painter"/></x:xmpmeta>'
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.jpg", xmp=said)
+    assert intake.decode(tmp_path / "a.jpg", 64, original=True).pixels.shape == (64, 64, 3)
 
 
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:
@@ -108,12 +117,31 @@ def test_caption_and_mask_beside_the_picture_are_read(tmp_path: Path) -> None:
         intake.decode(file, 64, True)
 
 
-def test_the_alpha_channel_is_a_garment_mask(tmp_path: Path) -> None:
+def test_an_alpha_channel_over_something_drawn_is_a_garment_mask_and_a_cut_out_is_none(tmp_path: Path) -> None:
     image = Image.new("RGBA", (64, 64), (10, 20, 30, 0))
     image.paste((200, 0, 0, 255), (0, 0, 64, 16))
-    image.save(tmp_path / "a.png")
-    decoded = intake.decode(tmp_path / "a.png", 64, True)
-    assert decoded.mask is not None and decoded.mask.mean() == 0.25
+    image.save(tmp_path / "cut-out.png")
+    cut_out = intake.decode(tmp_path / "cut-out.png", 64, True)
+    assert cut_out.mask is None and (cut_out.pixels[20:] == 255).all() and (cut_out.pixels[:16] == (200, 0, 0)).all()
+    image.paste((90, 80, 70, 0), (0, 16, 64, 40))
+    image.save(tmp_path / "masked.png")
+    masked = intake.decode(tmp_path / "masked.png", 64, True)
+    assert masked.mask is not None and masked.mask.mean() == 0.25 and (masked.pixels[20] == (90, 80, 70)).all()
+
+
+def test_a_mask_that_is_no_garments_is_refused(tmp_path: Path) -> None:
+    file = save(tmp_path / "a.png")
+    size = intake.decode(file, 64, True).pixels.shape[1::-1]
+    (tmp_path / "masks").mkdir()
+    for value in (0, 255):
+        Image.new("L", size, value).save(tmp_path / "masks" / "a.png")
+        with pytest.raises(BadInput, match=r"masks/a\.png: covers (0|100)% of the picture"):
+            intake.decode(file, 64, True)
+    half = Image.new("RGBA", size, (255, 255, 255, 0))
+    half.paste((255, 255, 255, 255), (0, 0, 32, 16))
+    half.save(tmp_path / "masks" / "a.png")
+    decoded = intake.decode(file, 64, True)
+    assert decoded.mask is not None and decoded.mask[:16, :32].all() and decoded.mask.sum() == 16 * 32
 
 
 CAPTIONS = {

@@ -42,6 +42,7 @@ def test_no_picture_is_inside_the_picture(credentials: provenance.Credentials) -
 def test_another_persons_picture_is_not_ours(credentials: provenance.Credentials) -> None:
     theirs = provenance.signed(picture(), provenance.new_credentials())
     assert provenance.inspect(theirs, credentials.anchor).state == "someone else's"
+    assert provenance.inspect(theirs, b"").state == "someone else's"
 
 
 def test_a_changed_picture_is_seen_and_a_resaved_one_is_unsigned(credentials: provenance.Credentials) -> None:
@@ -49,6 +50,7 @@ def test_a_changed_picture_is_seen_and_a_resaved_one_is_unsigned(credentials: pr
     signed[-200] ^= 1
     assert provenance.inspect(bytes(signed), credentials.anchor).state == "changed"
     assert provenance.inspect(picture(), credentials.anchor).state == "unsigned"
+    assert provenance.inspect(picture(), b"").state == "unsigned", "where this person has no character at all"
 
 
 def test_what_is_no_picture_is_refused(credentials: provenance.Credentials) -> None:

@@ -7,6 +7,7 @@ import torch
 
 from dressform import backbones
 from dressform.backbones.schedule import Diffusion, Flow, min_snr_weight
+from dressform.dress.sampler import MOST_STEPS
 from dressform.errors import BadInput
 from tests.tiny_sdxl import SCHEDULER
 
@@ -41,6 +42,20 @@ def test_a_scheduler_of_another_class_gives_the_same_betas_and_no_clipping() -> 
     assert not ours.scheduler.config["clip_sample"]
 
 
+@pytest.mark.parametrize("spacing", ["trailing", "leading", "linspace"])
+def test_every_number_of_steps_asks_for_as_many_predictions_and_never_before_the_first_time(spacing: str) -> None:
+    schedule = Diffusion({"timestep_spacing": spacing}, CPU)
+    for steps in range(1, MOST_STEPS + 1):
+        times: list[int] = []
+
+        def guided(x: torch.Tensor, t: torch.Tensor, times: list[int] = times) -> torch.Tensor:
+            times.append(int(t[0]))
+            return torch.zeros_like(x)
+
+        schedule.sample(torch.zeros(1, 1, 1, 1), guided, steps)
+        assert len(times) == steps and min(times) >= 0 and times == sorted(times, reverse=True), (steps, times[-2:])
+
+
 def test_zero_terminal_snr_begins_at_pure_noise() -> None:
     ours = Diffusion({**SCHEDULER, "prediction_type": "v_prediction", "rescale_betas_zero_snr": True}, CPU)
     last = torch.tensor([999])
@@ -63,6 +78,9 @@ def test_zero_terminal_snr_begins_at_pure_noise() -> None:
         ({"prediction_type": "sample"}, "'sample'"),
         ({"num_train_timesteps": 50}, "50 times"),
         ({"prediction_type": "epsilon", "rescale_betas_zero_snr": True}, "needs v"),
+        ({"_class_name": "EDMEulerScheduler"}, "EDM kind"),
+        ({"sigma_data": 1.0, "prediction_type": "v_prediction"}, "EDM kind"),
+        ({"timestep_type": "continuous", "prediction_type": "v_prediction"}, "EDM kind"),
     ],
 )
 def test_schedules_that_cannot_be_trained_on_are_refused(said: dict, words: str) -> None:

@@ -105,6 +105,13 @@ def test_mistakes_name_what_was_wanted_and_what_was_read() -> None:
     }
 
 
+def test_an_outfit_that_is_not_worn_at_all_appears_as_the_neutral_layer() -> None:
+    bare = probe("dress", **NEUTRAL)
+    found = matrix([bare], TRUTH)["dress"]
+    assert found["neutral"].value == 1 and found["another"].value == 0
+    assert "dress is not worn at all" in advice(figures([bare], TRUTH), {"dress": found})[0]
+
+
 def test_every_failing_cell_of_the_matrix_has_its_advice() -> None:
     leaking = [probe("coat", **BLUE), probe("coat", **RED), probe("neutral", **RED), probe("dress", **RED)]
     lines = advice(figures(leaking, TRUTH), matrix(leaking, TRUTH))

@@ -74,13 +74,22 @@ def test_kohya_folders_caption_by_their_name(tmp_path: Path, as_zip: bool) -> No
 
 def test_an_imagefolder_captions_by_its_table(tmp_path: Path) -> None:
     rows = [{"file_name": "1.png", "text": "front view"}, {"file_name": "train/2.png", "caption": "横"}, {"file_name": "gone.png"}]
-    rows.append({"file_name": "../out.png", "text": "x"})
-    laid_out(tmp_path / "a", {"1.png": picture(1), "train/2.png": picture(2), "3.png": picture(3)})
+    rows += [{"file_name": name, "text": "x"} for name in ("../out.png", str(tmp_path / "out.png"), "long" * 100 + ".png")]
+    rows.append({"file_name": "4.png"})
+    files = {"1.png": picture(1), "train/2.png": picture(2), "3.png": picture(3), "4.png": picture(5), "4.txt": b"back view"}
+    laid_out(tmp_path / "a", files | {"other/5.png": picture(6)})
     laid_out(tmp_path, {"out.png": picture(4)})
     (tmp_path / "a" / "metadata.jsonl").write_text("\n".join(json.dumps(r, ensure_ascii=False) for r in rows), encoding="utf-8-sig")
     found = sources.found(tmp_path / "a")
-    assert told(found) == {"1.png": "front view", "train/2.png": "横", "3.png": ""}
-    assert {left.called for left in found.left} == {"gone.png", "../out.png"}
+    assert told(found) == {"1.png": "front view", "train/2.png": "横", "3.png": "", "4.png": "back view"}
+    assert {left.called for left in found.left} == {"gone.png", "../out.png", str(tmp_path / "out.png")[:80], ("long" * 100)[:80], "other/"}
+
+
+def test_endings_in_capitals_are_endings(tmp_path: Path) -> None:
+    laid_out(tmp_path, {"1.PNG": picture(1), "1.TXT": b"front view", "masks/1.PNG": picture(2)})
+    found = sources.found(tmp_path)
+    assert told(found) == {"1.PNG": "front view"} and not found.left and found.items[0].mask() == picture(2)
+    assert sources.one(tmp_path / "1.PNG").caption() == "front view"
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"text": "x"}', '{"file_name": 3}', '{"file_name": "1.png", "text": ["x"]}', "[" * 10000])

@@ -17,6 +17,7 @@ from dressform.errors import BadInput, Locked, StoreError, Tampered
 from dressform.vault import keys, owner, vault, witness
 from dressform.vault.check import check, remove_strays
 from dressform.vault.export import export
+from dressform.workspace import health
 
 
 @pytest.fixture
@@ -239,6 +240,7 @@ def test_a_passphrase_guards_the_key(alone: Path) -> None:
     assert not (alone / "owner.key").exists()
     with pytest.raises(Locked, match="behind a passphrase"):
         owner.load()
+    assert health._key() == health.Finding("your key", True, "behind a passphrase")
     with pytest.raises(Locked, match="wrong passphrase"):
         owner.load(lambda _: "another passphrase")
     owner.unlock(lambda _: "a long passphrase")

@@ -9,7 +9,9 @@ import json
 from collections.abc import Sequence
 
 
-def workflow(checkpoint: str, loras: Sequence[tuple[str, float]], prompt: str, negative: str, side_px: int, prefix: str) -> bytes:
+def workflow(
+    checkpoint: str, loras: Sequence[tuple[str, float]], prompt: str, negative: str, side_px: int, prefix: str, guidance: float
+) -> bytes:
     """The workflow as JSON. ``loras`` are (file name, strength) in the order they are put on."""
     nodes: dict[str, dict[str, object]] = {}
 
@@ -27,7 +29,7 @@ def workflow(checkpoint: str, loras: Sequence[tuple[str, float]], prompt: str, n
     empty = node("EmptyLatentImage", width=side_px, height=side_px, batch_size=1)
     drawn = node(
         "KSampler", model=model, positive=[asked, 0], negative=[avoided, 0], latent_image=[empty, 0],
-        seed=0, steps=28, cfg=6.0, sampler_name="euler_ancestral", scheduler="normal", denoise=1.0,
+        seed=0, steps=28, cfg=guidance, sampler_name="euler_ancestral", scheduler="normal", denoise=1.0,
     )  # fmt: skip
     picture = node("VAEDecode", samples=[drawn, 0], vae=vae)
     node("SaveImage", images=[picture, 0], filename_prefix=prefix)

@@ -110,7 +110,7 @@ class FolderSource:
 
         logging.disable_progress_bar()  # a bar for a 3 MB file says nothing to a person
         how: dict[str, Any] = {"torch_dtype" if of_diffusers(kind) else "dtype": dtype}
-        if all(".fp16." in file.name for file in (self.folder / part).glob("*.safetensors")):
+        if all(".fp16." in file.name or ".fp16-" in file.name for file in (self.folder / part).glob("*.safetensors")):
             how["variant"] = "fp16"
         try:
             network, said = kind.from_pretrained(

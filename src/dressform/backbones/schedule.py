@@ -41,6 +41,14 @@ class Diffusion:
 
     def __init__(self, config: Mapping[str, Any], device: torch.device) -> None:
         said = {key: config[key] for key in (*_BETAS, *_STEPS) if config.get(key) is not None}
+        if (
+            config.get("sigma_data") is not None
+            or str(config.get("_class_name")).startswith("EDM")
+            or config.get("timestep_type") == "continuous"
+        ):
+            raise BadInput(
+                "base model: its scheduler is of the EDM kind (Karras et al. 2022, CosXL), whose noise levels are not known here"
+            )
         prediction = said.get("prediction_type", "epsilon")
         if prediction not in ("epsilon", "v_prediction"):
             raise BadInput(f"base model: its scheduler predicts {str(prediction)[:40]!r}; noise (epsilon) and v are known")
@@ -85,7 +93,7 @@ class Diffusion:
     def sample(self, noise: Tensor, guided: Guided, steps: int) -> Tensor:
         self.scheduler.set_timesteps(steps)
         x = noise * self.scheduler.init_noise_sigma
-        for t in self.scheduler.timesteps:
+        for t in self.scheduler.timesteps[:steps]:  # rounding gives "trailing" one time too many at 61 steps and some others
             x = self.scheduler.step(guided(x, t.expand(len(x)).to(x.device)), t, x).prev_sample
         return x
 

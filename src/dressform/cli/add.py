@@ -85,6 +85,8 @@ def _dry_run(character: Path, file: Path, outfit: str | None, cutting: Cutting, 
     from dressform.store import write_atomically
     from dressform.workspace import adding
 
+    if to.exists() or to.resolve().is_relative_to(character.resolve()):
+        raise BadInput(f"--dry-run {to}: {'is there already' if to.exists() else 'lies in her own folder'}; name a new file for the cuts")
     with opened(character) as workspace:
         sheet, shown = adding.preview(workspace, file, outfit, cutting)
     write_atomically(to, shown, mode=0o600)

@@ -9,7 +9,7 @@ import typer
 
 from dressform.cli import output
 from dressform.cli.opening import opened
-from dressform.errors import Failed
+from dressform.errors import BadInput, Failed, NotReady, Refused
 
 NEEDS_ARGUMENTS = True
 
@@ -26,14 +26,26 @@ def command(
     from dressform.workspace import masking
 
     way = masking.way_of(by)
-    left = 0
+    words = tuple(w.strip() for w in word or () if w.strip())
+    if word and not words:
+        raise BadInput('--word: says nothing; name the garment, for example --word "red dress"')
+    left, undone = 0, list[str]()
     with opened(character) as workspace, output.bar("masks") as bar:
         for name in outfit or [o.name for o in workspace.character.outfits]:
-            found = masking.mask(workspace, name, way, word or (), again, bar)
+            try:
+                found = masking.mask(workspace, name, way, words, again, bar)
+            except (NotReady, Refused) as error:
+                if outfit:
+                    raise
+                output.note(f"{name}: {error}")
+                undone.append(name)
+                continue
             for source, why in found.left:
                 output.note(f"left without one  {source}: {why}")
             output.say(f"{name}: {len(found.done)} masks by {found.by}")
             left += len(found.left)
     if left:
         raise Failed(f"{left} pictures have no mask; see the lines above")
+    if undone:
+        raise Failed(f"{', '.join(undone)}: not looked at; see the lines above")
     output.hint(f"dressform train {character}")

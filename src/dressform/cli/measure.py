@@ -44,11 +44,13 @@ def command(
     for kind, accuracy in found.reader.items():
         worst = min(accuracy, key=lambda name: accuracy[name])
         output.note(f"reader, {kind}: right in {accuracy[worst]:.1%} or more for each attribute (least: {worst.replace('_', ' ')})")
-    measuring.write_json(found, report)
-    output.say(str(report))
+    for line in found.notes:
+        output.note(line)
     written = workspace.reports / "measure.html"
     measuring.write_page(found, f"{workspace.character.name}: measured", written)
     output.say(str(written))
+    measuring.write_json(found, report)
+    output.say(str(report))
     burn_in = found.figures["burn_in"].value
     if fail_above is not None and burn_in > fail_above:
         raise Failed(f"burn-in is {burn_in:.1%}, above {fail_above:.1%}: see what to do in {written}")

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from dressform.pictures.lint import Finding
 
 _BOUNDARY = {"en": "her boundary", "ja": "彼女の境界線"}
+_MOST_OF_A_NAME = 24
 _out, _err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -156,12 +158,15 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def matrix(found: Mapping[str, Mapping[str, Figure]]) -> None:
-    """asked x appeared, in percent."""
-    table = Table(title="asked (rows) x appeared (columns), %", title_justify="left", title_style="bold")
+    """asked x appeared, in percent. Columns have the numbers of the rows: eight outfits fit into 80 characters, and no number is cut."""
+    table = Table(title="asked (rows) x appeared (columns), %", title_justify="left", title_style="bold", box=SIMPLE, padding=(0, 1, 0, 0))
     names = list(next(iter(found.values())))
-    table.add_column("")
+    numbers = {name: str(i) for i, name in enumerate(found, 1)}
+    table.add_column("", no_wrap=True, overflow="ellipsis", max_width=_MOST_OF_A_NAME)
     for name in names:
-        table.add_column(name, justify="right")
+        head = numbers.get(name, name)
+        table.add_column(head, justify="right", no_wrap=True, min_width=max(len("100"), len(head)))
     for row, cells in found.items():
-        table.add_row(row, *(f"{cells[n].value:.0%}".rstrip("%") if cells[n].value else "." for n in names))
-    _out.print(table)
+        shares = (f"{cells[n].value:.0%}".rstrip("%") if cells[n].value else "." for n in names)
+        table.add_row(f"{numbers[row]} {escape(_harmless(row))}", *shares)
+    _out.print(table, crop=False, width=max(_out.width, _MOST_OF_A_NAME + 8 * len(names)))

@@ -10,13 +10,16 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dressform import paper
 
+_MOST_PX = 512
+"""The side of a look on the sheet; the page has them in full."""
 _PAPER, _INK, _FAINT = (250, 247, 242), (58, 48, 52), (150, 138, 140)
 
 
 def sheet(cells: Mapping[tuple[str, str], np.ndarray], rows: Sequence[str], columns: Sequence[str], title: str) -> Image.Image:
     """One picture of all looks: ``cells[(row, column)]`` uint8 [h, w, 3]; rows are outfits, columns views."""
-    side = next(iter(cells.values())).shape[0] * 2
-    gap, left, top = side // 16, side // 2 + side // 8, side // 2
+    side = min(2 * next(iter(cells.values())).shape[0], _MOST_PX)
+    gap, top = side // 16, side // 2
+    left = max(side // 2 + side // 8, 2 * gap + int(max(_font(side // 12).getlength(row) for row in rows)))
     width, height = left + len(columns) * (side + gap) + gap, top + len(rows) * (side + gap) + gap
     page = Image.new("RGB", (width, height), _PAPER)
     pen = ImageDraw.Draw(page)

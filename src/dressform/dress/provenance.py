@@ -123,8 +123,8 @@ def _context(anchors: bytes) -> c2pa.Context:
     return c2pa.Context.from_dict(
         {
             "version": 1,
-            "trust": {"user_anchors": anchors.decode()},
-            "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True},
+            **({"trust": {"user_anchors": anchors.decode()}} if anchors else {}),
+            "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": bool(anchors)},
             "builder": {"thumbnail": {"enabled": False}},
         }
     )

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from dressform import paper
 from dressform.measure.accessories import TRIED_ON
 from dressform.measure.curves import drawing
-from dressform.measure.separation import NEUTRAL
+from dressform.measure.separation import ANOTHER, NEUTRAL
 from dressform.records import Figure
 
 FAILS_ABOVE = 0.02
@@ -54,7 +54,11 @@ def advice(figures: Mapping[str, Figure], matrix: Mapping[str, Mapping[str, Figu
                     f"Asked for the neutral layer, {_garment(shown)} shows ({rate}): give neutral pictures, or masks that "
                     "cover the whole garment; a garment outside its mask is learned as hers."
                 )
-            elif shown == "another":
+            elif shown == NEUTRAL:
+                found.append(
+                    f"{asked} is not worn at all ({rate}): train it longer, give more pictures of it, or wear it at a higher scale."
+                )
+            elif shown == ANOTHER:
                 found.append(
                     f"{asked} comes out as something else ({rate}): more pictures of it, or captions that leave its kind, colour "
                     "and pattern to its trigger word."
@@ -75,11 +79,12 @@ def page(
     title: str, figures: Mapping[str, Figure], matrix: Mapping[str, Mapping[str, Figure]],
     reader: Mapping[str, Mapping[str, float]], examples: Mapping[str, Examples],
     accessories: Mapping[str, Mapping[str, Figure]] = MappingProxyType({}),
-    curves: Mapping[str, Mapping[str, Figure]] = MappingProxyType({}),
+    curves: Mapping[str, Mapping[str, Figure]] = MappingProxyType({}), notes: Sequence[str] = (),
 ) -> str:  # fmt: skip
-    """The report as one HTML file."""
+    """The report as one HTML file; ``notes`` stand first: what these figures do not say."""
     todo = advice(figures, matrix)
     parts = [
+        *(f"<p><strong>{html.escape(line)}</strong></p>" for line in notes),
         _figures(figures),
         "<h2>Asked, and appeared</h2>",
         '<p class="faint">Each row is what was asked for, each column what showed. Green is as asked, red is not. '
@@ -101,7 +106,7 @@ def page(
 
 
 def _garment(shown: str) -> str:
-    return "a garment" if shown == "another" else shown
+    return "a garment" if shown == ANOTHER else shown
 
 
 def _figures(figures: Mapping[str, Figure], what_it_is: Mapping[str, str] = WHAT_IT_IS) -> str:

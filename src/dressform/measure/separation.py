@@ -18,7 +18,7 @@ from dressform.records import Figure
 IDENTITY_WORDS = ("skin", "hair_colour", "hair_style", "ears", "build", "height")
 GARMENT_WORDS = ("kind", "colour", "pattern")
 SCENE_WORDS = ("view", "pose", "background")
-NEUTRAL = "neutral"
+NEUTRAL, ANOTHER = "neutral", "another"
 GARMENT_NOISE = 0.01
 """Share of the figure, above the reader's own error, that may read as garment in the neutral layer before it is burn-in."""
 
@@ -103,10 +103,10 @@ def burned_in(probe: Probe, truth: Truth) -> str | None:
 
 
 def _nearest(words: Mapping[str, str], truth: Truth) -> str:
-    """The trained outfit that shares most words with what was read; "another" where none shares any."""
+    """The trained outfit that shares most words with what was read; ANOTHER where none shares any."""
     score = {name: sum(words.get(k) == v for k, v in worn.items()) for name, worn in truth.outfits.items()}
-    best = max(score, key=lambda name: score[name], default="another")
-    return best if score.get(best) else "another"
+    best = max(score, key=lambda name: score[name], default=ANOTHER)
+    return best if score.get(best) else ANOTHER
 
 
 def figures(probes: Sequence[Probe], truth: Truth) -> dict[str, Figure]:
@@ -122,10 +122,15 @@ def figures(probes: Sequence[Probe], truth: Truth) -> dict[str, Figure]:
 
 
 def matrix(probes: Sequence[Probe], truth: Truth) -> dict[str, dict[str, Figure]]:
-    """asked -> appeared -> share: the right outfit on the diagonal, burn-in off it."""
+    """asked -> appeared -> share: the right outfit on the diagonal, burn-in off it; NEUTRAL where she came out undressed."""
     rows: dict[str, dict[str, Figure]] = {}
     for asked in dict.fromkeys(p.asked for p in probes):
         own = [p for p in probes if p.asked == asked]
-        shown = [burned_in(p, truth) or (asked if outfit_right(p, truth) else "another") for p in own]
-        rows[asked] = {name: share(s == name for s in shown) for name in (NEUTRAL, *truth.outfits, "another")}
+        shown = [_appeared(p, truth) for p in own]
+        rows[asked] = {name: share(s == name for s in shown) for name in (NEUTRAL, *truth.outfits, ANOTHER)}
     return rows
+
+
+def _appeared(probe: Probe, truth: Truth) -> str:
+    wrong = NEUTRAL if probe.reading.words["kind"] == NEUTRAL else ANOTHER
+    return burned_in(probe, truth) or (probe.asked if outfit_right(probe, truth) else wrong)

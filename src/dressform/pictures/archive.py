@@ -47,15 +47,21 @@ class FolderTree:
 
     def entries(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
         files, folders = [], []
-        for entry in sorted((self.root / folder).iterdir()):
-            (folders if entry.is_dir() else files).append(entry.relative_to(self.root).as_posix())
+        try:
+            for entry in sorted((self.root / folder).iterdir()):
+                (folders if entry.is_dir() else files).append(entry.relative_to(self.root).as_posix())
+        except OSError as error:
+            raise BadInput(f"{self.root / folder}: cannot be read ({error.strerror}); let yourself read it, or leave it out") from error
         return files, folders
 
     def read(self, path: str, limit_bytes: int = FILE_LIMIT_BYTES) -> bytes:
         return read_at_most(self.root / path, limit_bytes)
 
     def holds(self, path: str) -> bool:
-        return (self.root / path).is_file()
+        try:
+            return (self.root / path).is_file()
+        except OSError:  # a name longer than the system has names
+            return False
 
 
 class ZipTree:
@@ -107,9 +113,12 @@ class ZipTree:
 
 
 def is_zip(file: Path) -> bool:
-    """True where the file begins like a zip archive, or is called one."""
-    with file.open("rb") as source:
-        return source.read(4) in (b"PK\x03\x04", _END) or file.suffix.lower() in (".zip", ".cbz")
+    """True where the file begins like a zip archive, or is called one. Raises BadInput where it cannot be read."""
+    try:
+        with file.open("rb") as source:
+            return source.read(4) in (b"PK\x03\x04", _END) or file.suffix.lower() in (".zip", ".cbz")
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be read ({error.strerror}); let yourself read it, or leave it out") from error
 
 
 def _refuse_directory(file: Path) -> None:

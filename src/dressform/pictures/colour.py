@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,12 @@ from PIL import Image, ImageCms
 from dressform.errors import BadInput, Refused
 
 _CAMERA_TAGS = {271: "camera maker", 272: "camera model", 34853: "GPS position"}
-_EXPOSURE_TAGS = {33434: "exposure time", 33437: "f-number"}
+_EXPOSURE_TAGS = {
+    33434: "exposure time", 33437: "f-number", 34855: "film speed", 37386: "focal length",
+    42034: "lens", 42035: "lens maker", 42036: "lens",
+}  # fmt: skip
+_OF_A_CAMERA = re.compile(rb"(?:tiff:(?:Make|Model)|exif:(?:FNumber|ExposureTime|ISOSpeedRatings|FocalLength|GPS\w+)|aux:Lens\w*)\b")
+"""What cameras write into XMP (XMP specification, part 2); drawing programs do not."""
 _EXIF_DIRECTORY = 0x8769  # where Exif 2.3 (section 4.6.3) keeps what the exposure was
 _ORIENTATION = 0x0112
 _PROFILE_LIMIT_BYTES = 8 << 20
@@ -73,6 +79,7 @@ def _upright(image: Image.Image, original: bool) -> tuple[Image.Image, str, list
         return image, "", ["its metadata cannot be read; taken as it lies"]
     found = [what for tag, what in _CAMERA_TAGS.items() if tag in about]
     found += [what for tag, what in _EXPOSURE_TAGS.items() if tag in exposure]
+    found += ["camera's notes in XMP"] * bool(_OF_A_CAMERA.search(_xmp(image)))
     if original and found:
         raise Refused(f"carries a {found[0]}, so it is a photograph; an original character has drawings only")
     if orientation == 1:
@@ -80,6 +87,11 @@ def _upright(image: Image.Image, original: bool) -> tuple[Image.Image, str, list
     if type(orientation) is int and orientation in _TURNS:
         return image.transpose(_TURNS[orientation]), "turned upright", []
     return image, "", [f"its orientation {str(orientation)[:20]!r} is none; taken as it lies"]
+
+
+def _xmp(image: Image.Image) -> bytes:
+    said = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    return said.encode() if isinstance(said, str) else bytes(said)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -24,6 +24,9 @@ from dressform.pictures.rows import refuse_missing
 from dressform.pictures.sharpness import SOFT_BELOW, sharpness
 from dressform.pictures.sources import Item
 
+LEAST_MASK, MOST_MASK = 0.0005, 0.9
+"""The shares of a picture that a garment's or accessory's mask may cover."""
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -46,7 +49,8 @@ class Decoded:
 
 
 def decode(given: Item | Path, least_px: int, original: bool, neutral: bool = False) -> Decoded:
-    """Read one picture with the caption and mask beside it; an alpha channel is a dressed picture's mask where no file is.
+    """Read one picture with the caption and mask beside it; an alpha channel with something drawn under what is transparent is a
+    dressed picture's mask where no file is.
 
     Raises BadInput where it is no whole still picture of at least ``least_px``, and Refused for camera metadata
     where the character is an original: that is a photograph of a person.
@@ -60,10 +64,10 @@ def decode(given: Item | Path, least_px: int, original: bool, neutral: bool = Fa
     mask = _mask_of(item, (width, height))
     pixels, alpha = seen.pixels, seen.alpha
     if alpha is not None:
-        if mask is None and not neutral and alpha.min() < 128:
-            mask = alpha >= 128
-        if neutral or colour.hides_nothing(pixels, alpha):
+        if neutral or colour.hides_nothing(pixels, alpha):  # a cut-out: what is seen is all of her, and no garment's mask
             pixels = colour.on_white(pixels, alpha)
+        elif mask is None and alpha.min() < 128:
+            mask = alpha >= 128
     pixels = np.ascontiguousarray(pixels)
     warned = seen.warnings
     if sharpness(pixels, least_px) < SOFT_BELOW:
@@ -126,4 +130,8 @@ def _mask_of(item: Item, size: tuple[int, int]) -> np.ndarray | None:
     height, width = seen.pixels.shape[:2]
     if (width, height) != size:
         raise BadInput(f"{called}: {width}x{height}, but its picture is {size[0]}x{size[1]}")
-    return np.asarray(Image.fromarray(seen.pixels).convert("L")) > 127
+    pixels = seen.pixels if seen.alpha is None else seen.pixels * (seen.alpha[..., None] > 127)
+    found = np.asarray(Image.fromarray(pixels).convert("L")) > 127
+    if not LEAST_MASK <= found.mean() <= MOST_MASK:
+        raise BadInput(f"{called}: covers {found.mean():.0%} of the picture; it is to be white where the garment is, and black elsewhere")
+    return found

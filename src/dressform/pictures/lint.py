@@ -185,7 +185,7 @@ def _another_outfit(about: str, pictures: Sequence[Seen], _words: Words) -> Iter
         yield Finding(
             "another-outfit", "serious" if often else "notice", about,
             f"{len(other)} of {len(pictures)} pictures seem to show something else than {usual} ({kinds})",
-            "look at them, and add them again as the outfit that they show", _ids(other),
+            "look at them; where they were added as the wrong one, take that back (add --undo) and add them anew", _ids(other),
         )  # fmt: skip
 
 

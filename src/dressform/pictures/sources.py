@@ -91,9 +91,13 @@ def found(given: Path) -> Found:
 def one(file: Path) -> Item:
     """One picture file with what lies beside it."""
     tree = FolderTree(file.parent)
-    caption = next((c for c in (file.with_suffix(s).name for s in _CAPTIONS) if tree.holds(c)), None)
-    mask = f"{_MASKS}/{file.stem}.png"
-    return Item(tree, file.name, texts.shown(file.name), caption, "", mask if tree.holds(mask) else None)
+    caption = next((c for c in (file.with_suffix(s).name for s in _endings(_CAPTIONS)) if tree.holds(c)), None)
+    mask = next((m for m in (f"{_MASKS}/{file.stem}{s}" for s in _endings((".png",))) if tree.holds(m)), None)
+    return Item(tree, file.name, texts.shown(file.name), caption, "", mask)
+
+
+def _endings(known: Iterable[str]) -> list[str]:
+    return [e for ending in known for e in (ending, ending.upper())]
 
 
 def _unwrapped(tree: Tree) -> str:
@@ -128,13 +132,14 @@ def _plain(tree: Tree, folder: str, words: str, into: Found) -> None:
     files = [f for f in tree.entries(folder)[0] if _suffix(f) not in _BESIDE]
     beside = {f for f in tree.entries(folder)[0] if _suffix(f) in _CAPTIONS}
     masks = set(tree.entries(_joined(folder, _MASKS))[0]) if _joined(folder, _MASKS) in tree.entries(folder)[1] else set()
+    there = {_plainly(f): f for f in sorted(beside | masks, reverse=True)}
     used: set[str] = set()
     for path in files:
         stem = PurePosixPath(path).stem
-        captions = [c for c in (_joined(folder, stem + s) for s in _CAPTIONS) if c in beside]
-        mask = _joined(folder, f"{_MASKS}/{stem}.png")
-        into.items.append(Item(tree, path, texts.shown(path), captions[0] if captions else None, words, mask if mask in masks else None))
-        used |= {*captions[:1], mask}
+        captions = [there[c] for c in (_plainly(_joined(folder, stem + s)) for s in _CAPTIONS) if c in there]
+        mask = there.get(_plainly(_joined(folder, f"{_MASKS}/{stem}.png")))
+        into.items.append(Item(tree, path, texts.shown(path), captions[0] if captions else None, words, mask))
+        used |= {*captions[:1], *([mask] if mask else [])}
     for path in sorted(beside - used):
         lone = "not read: the .txt beside it is" if _has_picture(path, files) else "a caption whose picture is not there"
         into.left.append(Left(texts.shown(path), lone))
@@ -143,20 +148,23 @@ def _plain(tree: Tree, folder: str, words: str, into: Found) -> None:
 
 def _imagefolder(tree: Tree, top: str, into: Found) -> None:
     """The pictures that ``metadata.jsonl`` names, with their texts; others right beside it, without."""
-    named: set[str] = set()
+    rest, named = Found(), set[str]()
+    _plain(tree, top, "", rest)
+    beside = {item.path: item.caption_path for item in rest.items}
     for row in _rows(tree, _joined(top, _TABLE)):
         path = _joined(top, row.file)
-        if not tree.holds(path) or ".." in PurePosixPath(row.file).parts:
+        said = PurePosixPath(row.file)
+        if ".." in said.parts or said.is_absolute() or not tree.holds(path):
             into.left.append(Left(row.file[:80], f"named in {_TABLE}, but not there"))
         elif path not in named:
             folder, stem = PurePosixPath(path).parent, PurePosixPath(path).stem
             mask = _joined("" if str(folder) == "." else str(folder), f"{_MASKS}/{stem}.png")
-            into.items.append(Item(tree, path, path, None, row.text, mask if tree.holds(mask) else None))
+            caption = None if row.text else beside.get(path)
+            into.items.append(Item(tree, path, path, caption, row.text, mask if tree.holds(mask) else None))
             named.add(path)
-    rest = Found()
-    _plain(tree, top, "", rest)
     into.items += [item for item in rest.items if item.path not in named]
     into.left += [left for left in rest.left if "mask" not in left.reason or not named]
+    _name_folders([f for f in tree.entries(top)[1] if not any(path.startswith(f"{f}/") for path in named)], into)
 
 
 @dataclass(frozen=True)
@@ -198,6 +206,11 @@ def _has_picture(caption: str, pictures: Sequence[str]) -> bool:
 
 def _suffix(path: str) -> str:
     return PurePosixPath(path).suffix.lower()
+
+
+def _plainly(path: str) -> str:
+    """The path with its ending in small letters: 01.TXT lies beside 01.PNG as 01.txt does."""
+    return str(PurePosixPath(path).with_suffix(_suffix(path)))
 
 
 def _joined(folder: str, name: str) -> str:

@@ -65,12 +65,16 @@ class Edit:
     replace: tuple[tuple[str, str], ...] = ()
 
     def __call__(self, caption: str) -> str:
-        """The edited caption. ``remove`` may hold ``*`` and ``?``; tags are compared without case."""
-        kept = [t for t in tags(caption) if not any(fnmatch.fnmatchcase(folded(t), folded(r)) for r in self.remove)]
+        """The edited caption. ``remove`` may hold ``*`` and ``?`` (brackets are meant as they stand); tags are compared without case."""
+        kept = [t for t in tags(caption) if not any(_as_said(folded(t), folded(r)) for r in self.remove)]
         instead = {folded(old): new for old, new in self.replace}
         kept = [instead.get(folded(t), t) for t in kept]
         present = {folded(t) for t in kept}
         return joined([*kept, *(t for t in self.add if folded(t) not in present)])
+
+
+def _as_said(tag: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(tag, pattern.replace("[", "[[]"))
 
 
 def replacement(text: str) -> tuple[str, str]:

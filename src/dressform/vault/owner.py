@@ -59,6 +59,11 @@ def exists() -> bool:
     return _key_file().exists() or _sealed_file().exists() or _given() is not None or _in_keyring() is not None
 
 
+def behind_passphrase() -> bool:
+    """True where the key is kept behind a passphrase."""
+    return _sealed_file().exists()
+
+
 def make() -> Owner:
     """Make the person's key, in a file that only she can read. Raises BadInput where there is one."""
     if exists():

@@ -6,6 +6,7 @@ than ten; what they became is sealed in batches, each of which is there whole or
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections import deque
@@ -19,13 +20,14 @@ from typing import Literal
 from dressform.consent.gate import NEUTRAL, Grant
 from dressform.consent.ledger import Entry
 from dressform.consent.refusals import refuse_young
-from dressform.errors import BadInput, DressformError, NotReady
+from dressform.errors import BadInput, DressformError, NotReady, Refused
+from dressform.measure.separation import ANOTHER
 from dressform.pictures import intake, sheets, sources
 from dressform.pictures.intake import Decoded
 from dressform.pictures.sheets import Cutting
 from dressform.pictures.sources import Item
 from dressform.records import IntakeNote, IntakeReport, Outfit, Picture, Worn, checked_name
-from dressform.workspace import character_file
+from dressform.workspace import captioning, character_file
 from dressform.workspace.workspace import IDENTITY, Workspace, asset_of, keep_head, refuse_other_kind
 
 OnFile = Callable[[int, int], None]
@@ -33,6 +35,7 @@ Sheets = Cutting | Literal["leave", "whole"]
 """What to do with turnaround sheets: cut them so, leave them out and say so, or take every picture as it is."""
 _THREADS, _AHEAD = min(4, os.cpu_count() or 1), 2
 _BATCH, _BATCH_BYTES = 24, 48 << 20
+_UNDER_WAY = "adding/"
 
 
 def add(
@@ -49,12 +52,13 @@ def add(
     pictures at all, and Refused without consent.
     """
     if outfit is not None:
-        _refuse_name(outfit, kind)
+        refuse_name(outfit, kind)
         refuse_other_kind(workspace.character, outfit, kind)
+    go_on(workspace)
     grant = workspace.gate.need("add", asset_of(outfit))
     everything = [sources.found(path) for path in given]
     items = [item for found in everything for item in found.items]
-    taking = _Taking(workspace, grant, outfit, turnaround)
+    taking = _Taking(workspace, grant, outfit, kind, turnaround)
     taking.notes += [IntakeNote(left.called, False, left.reason) for found in everything for left in found.left]
     try:
         for done, looked in enumerate(_in_turn(taking.look, items), 1):
@@ -62,17 +66,41 @@ def add(
             on_file(done, len(items))
         taking.seal()
     finally:  # what is sealed is recorded, also where the rest was interrupted
-        if taking.sealed:
-            workspace.record(grant, (), taking.sealed)
-        if taking.sealed or taking.was_here:
+        _conclude(workspace, grant, outfit, kind, taking.sealed, taking.under_way)
+        if taking.was_here:
             make_known(workspace, outfit, kind)
     return IntakeReport(tuple(taking.notes))
 
 
-def _refuse_name(outfit: str, kind: Worn) -> None:
+def go_on(workspace: Workspace) -> None:
+    """Conclude an ``add`` that was killed between its batches: what it sealed belongs to her set, and its line is in the ledger.
+
+    Where consent does not hold any more it waits.
+    """
+    notes = {name: json.loads(workspace.store.read(name)) for name in workspace.store.list(_UNDER_WAY)}
+    for outfit, kind in dict.fromkeys((note["outfit"], note["kind"]) for note in notes.values()):
+        own = [name for name, note in notes.items() if note["outfit"] == outfit]
+        ids = [i for name in own for i in notes[name]["ids"] if f"pictures/{i}.json" in workspace.store]
+        with contextlib.suppress(Refused):
+            _conclude(workspace, workspace.gate.need("add", asset_of(outfit)), outfit, kind, ids, own)
+
+
+def _conclude(
+    workspace: Workspace, grant: Grant[Literal["add"]], outfit: str | None, kind: Worn, sealed: Sequence[str], notes: Sequence[str]
+) -> None:
+    """One line for the whole of an ``add``, which makes it one to be taken back; its ``notes`` are done with."""
+    if sealed:
+        workspace.record(grant, (), sealed)
+        make_known(workspace, outfit, kind)
+    workspace.store.delete_all(list(notes))
+
+
+def refuse_name(outfit: str, kind: Worn) -> None:
     """Raises BadInput, or Refused, for a name that no outfit or accessory can have."""
     if outfit in (NEUTRAL, IDENTITY):
         raise BadInput(f"{kind} name {outfit!r}: means who she is without any; use --neutral, or another name")
+    if outfit == ANOTHER:
+        raise BadInput(f"{kind} name {outfit!r}: is what a report calls a garment that nobody asked for; use a different name")
     refuse_young(checked_name(kind, outfit))
 
 
@@ -82,7 +110,7 @@ def preview(workspace: Workspace, file: Path, outfit: str | None, cutting: Cutti
     Raises BadInput, and Refused without consent.
     """
     workspace.gate.need("add", asset_of(outfit))
-    seen = intake.decode(sources.one(file), workspace.backbone.size_px, workspace.character.kind == "original", neutral=True)
+    seen = intake.decode(sources.one(file), workspace.backbone.size_px, workspace.kind == "original", neutral=True)
     sheet = sheets.cut(seen.pixels, cutting)
     return sheet, intake.png(sheets.outlined(seen.pixels, sheet))
 
@@ -92,13 +120,16 @@ def undo(workspace: Workspace) -> tuple[str, int]:
 
     Returns what it was an add of, and how many pictures are gone. Raises NotReady where there is none, Refused without consent.
     """
+    go_on(workspace)
     entry = _last_add(workspace.gate.ledger.entries())
     workspace.gate.need("add", *entry.body["assets"])
     ids = set(entry.body["outputs"])
     names = [n for n in workspace.store.list("pictures/") if n.split("/")[1].split(".")[0] in ids]
     gone = sum(n.endswith(".json") for n in names)
-    workspace.store.delete_all(names)
     asset = entry.body["assets"][0]
+    sheet = f"previews/masks-{asset.removeprefix('outfit:')}.png"
+    workspace.store.delete_all([*names, *([sheet] if sheet in workspace.store else [])])
+    captioning.forget(workspace, ids)
     workspace.gate.ledger.append(
         workspace.signing_key, "attest", datetime.now(UTC),
         statement=f"took back the add of line {entry.sequence}: {gone} pictures of {asset}", evidence=[entry.sha256],
@@ -126,19 +157,19 @@ class _Taking:
     workspace: Workspace
     grant: Grant[Literal["add"]]
     outfit: str | None
+    kind: Worn
     turnaround: Sheets
     notes: list[IntakeNote] = field(default_factory=list)
     sealed: list[str] = field(default_factory=list)
+    under_way: list[str] = field(default_factory=list)
     was_here: bool = False
-    """True where a picture was in the store already, as what it is added as: an ``add`` was cut off after it."""
+    """True where a picture was in the store already, as what it is added as: an ``add`` may have been cut off after it."""
     _waiting: dict[str, bytes] = field(default_factory=dict)
     _ids: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._least_px = self.workspace.backbone.size_px
-        self._original = self.workspace.character.kind == "original"
-        entries = self.workspace.gate.ledger.entries()
-        self._recorded = {i for e in entries if e.kind == "use" and e.body["action"] == "add" for i in e.body["outputs"]}
+        self._original = self.workspace.kind == "original"
 
     def look(self, item: Item) -> _Looked:
         try:
@@ -177,10 +208,10 @@ class _Taking:
 
     def _keep(self, called: str, row: Picture, picture: Decoded, pixels: bytes, mask: bytes | None) -> IntakeNote:
         name = f"pictures/{picture.id}"
-        here = f"{name}.json" in self.workspace.store and picture.id in self._recorded
-        if here or f"{name}.json" in self._waiting:
-            self.was_here |= here and json.loads(self.workspace.store.read(f"{name}.json"))["outfit"] == self.outfit
+        if f"{name}.json" in self._waiting:
             return IntakeNote(called, False, "already here (the same pixels)", picture.what)
+        if f"{name}.json" in self.workspace.store:
+            return self._beside(called, row, picture, mask)
         self._waiting |= {f"{name}.png": pixels, f"{name}.json": json.dumps(asdict(row), ensure_ascii=False).encode()}
         if mask is not None:
             self._waiting[f"{name}.mask.png"] = mask
@@ -189,12 +220,33 @@ class _Taking:
         self._ids.append(picture.id)
         return IntakeNote(called, True, "", picture.what, picture.warnings)
 
-    def seal(self) -> None:
-        """Keep the batch that is waiting."""
+    def _beside(self, called: str, row: Picture, picture: Decoded, mask: bytes | None) -> IntakeNote:
+        """A picture that is in the store already takes what is new beside it: a mask, or a caption where it had none."""
+        name = f"pictures/{picture.id}"
+        before = json.loads(self.workspace.store.read(f"{name}.json"))
+        if before["outfit"] != self.outfit:
+            return IntakeNote(called, False, f"already here as {before['outfit'] or NEUTRAL} (the same pixels)", picture.what)
+        self.was_here = True
+        told = {"caption": row.caption} if row.caption and not before["caption"] else {}
+        given = {f"{name}.mask.png": mask} if mask is not None and not before["has_mask"] else {}
+        if not (told or given):
+            return IntakeNote(called, False, "already here (the same pixels)", picture.what)
         self.workspace.gate.holds(self.grant)
-        self.workspace.store.write_all(self._waiting)
+        row_now = before | told | ({"has_mask": True} if given else {})
+        self.workspace.store.write_all({**given, f"{name}.json": json.dumps(row_now, ensure_ascii=False).encode()})
+        what = " and ".join(["its mask"] * len(given) + ["its caption"] * len(told))
+        return IntakeNote(called, False, f"already here (the same pixels); took {what}", picture.what)
+
+    def seal(self) -> None:
+        """Keep the batch that is waiting, with a note of it for ``go_on``."""
+        if not self._ids:
+            return
+        self.workspace.gate.holds(self.grant)
+        note = f"{_UNDER_WAY}{self._ids[0]}.json"
+        said = json.dumps({"outfit": self.outfit, "kind": self.kind, "ids": self._ids}).encode()
+        self.workspace.store.write_all({**self._waiting, note: said})
         self.sealed += self._ids
-        self._recorded |= set(self._ids)
+        self.under_way.append(note)
         self._waiting, self._ids = {}, []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from dressform.consent.refusals import refuse_young
@@ -13,9 +13,10 @@ from dressform.pictures import tags as words
 from dressform.pictures.lint import Finding
 from dressform.pictures.tags import Edit, Where
 from dressform.records import Picture
+from dressform.workspace.character_file import held
 from dressform.workspace.workspace import Workspace, asset_of
 
-_HISTORY = "captions/before-"
+_CAPTIONS, _HISTORY = "captions", "captions/before-"
 LEVELS = 20
 """How many changes can be undone."""
 
@@ -49,10 +50,11 @@ def edit(workspace: Workspace, where: Where, change: Edit) -> list[Change]:
     """Edit the captions of the pictures that ``where`` means. Raises BadInput where nothing is meant or to do, and Refused."""
     if change == Edit():
         raise BadInput("nothing to do: give --add, --remove or --replace")
-    found = matching(workspace, where)
-    if not found:
-        raise BadInput("no picture fits this filter; dressform caption show NAME lists the tags")
-    return write(workspace, {p: change(p.caption) for p in found}, "edit")
+    with held(workspace.root, _CAPTIONS):
+        found = matching(workspace, where)
+        if not found:
+            raise BadInput("no picture fits this filter; dressform caption show NAME lists the tags")
+        return _write(workspace, {p: change(p.caption) for p in found}, "edit")
 
 
 def write(workspace: Workspace, wanted: Mapping[Picture, str], what: str) -> list[Change]:
@@ -60,6 +62,11 @@ def write(workspace: Workspace, wanted: Mapping[Picture, str], what: str) -> lis
 
     Raises Refused without consent, or for a caption that says what is refused; then nothing is changed.
     """
+    with held(workspace.root, _CAPTIONS):
+        return _write(workspace, wanted, what)
+
+
+def _write(workspace: Workspace, wanted: Mapping[Picture, str], what: str) -> list[Change]:
     changed = {p: text for p, text in wanted.items() if text != p.caption}
     if not changed:
         return []
@@ -74,6 +81,11 @@ def write(workspace: Workspace, wanted: Mapping[Picture, str], what: str) -> lis
 
 def undo(workspace: Workspace) -> tuple[str, list[Change]]:
     """Take the newest change back: what it was called, and what is as before. Raises NotReady where there is none."""
+    with held(workspace.root, _CAPTIONS):
+        return _undone(workspace)
+
+
+def _undone(workspace: Workspace) -> tuple[str, list[Change]]:
     kept = _kept(workspace)
     if not kept:
         raise NotReady("nothing to undo: no caption was changed yet, or every change is taken back")
@@ -89,12 +101,26 @@ def undo(workspace: Workspace) -> tuple[str, list[Change]]:
 
 def fix(workspace: Workspace, findings: Sequence[Finding]) -> list[Change]:
     """Do what the lint proposes and calls safe, as one change."""
-    by_id = {p.id: p for p in workspace.pictures(every=True)}
-    texts = {i: p.caption for i, p in by_id.items()}
-    for finding in findings:
-        for i in finding.pictures if finding.safe else ():
-            texts[i] = Edit(finding.add, finding.remove)(texts[i])
-    return write(workspace, {by_id[i]: text for i, text in texts.items()}, "fix")
+    with held(workspace.root, _CAPTIONS):
+        by_id = {p.id: p for p in workspace.pictures(every=True)}
+        texts = {i: p.caption for i, p in by_id.items()}
+        for finding in findings:
+            for i in finding.pictures if finding.safe else ():
+                if i in texts:
+                    texts[i] = Edit(finding.add, finding.remove)(texts[i])
+        return _write(workspace, {by_id[i]: text for i, text in texts.items()}, "fix")
+
+
+def forget(workspace: Workspace, ids: Collection[str]) -> None:
+    """Let nothing of the captions that these pictures had be left."""
+    with held(workspace.root, _CAPTIONS):
+        for name in _kept(workspace):
+            written = json.loads(workspace.store.read(name))
+            if left := {i: text for i, text in written["captions"].items() if i not in ids}:
+                if len(left) < len(written["captions"]):
+                    workspace.store.write(name, json.dumps(written | {"captions": left}, ensure_ascii=False).encode())
+            else:
+                workspace.store.delete(name)
 
 
 def _rows(workspace: Workspace, captions: Mapping[str, str]) -> dict[str, bytes]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import tomli_w
@@ -34,15 +35,25 @@ def write(root: Path, character: Character) -> None:
 
 def update(root: Path, change: Callable[[Character], Character]) -> Character:
     """Change the file as it is now, whatever another command or its owner wrote meanwhile. Raises BadInput and StoreError."""
-    lock = FileLock(root / f".{NAME}.lock")
-    try:
-        with lock.acquire(timeout=_WAIT_SECONDS):
-            found = read(root)
-            if (changed := change(found)) != found:
-                write(root, changed)
-    except Timeout as error:
-        raise StoreError(f"another process has held {NAME} for {_WAIT_SECONDS} s: wait for it, then try again") from error
+    with held(root, NAME):
+        found = read(root)
+        if (changed := change(found)) != found:
+            write(root, changed)
     return changed
+
+
+@contextmanager
+def held(root: Path, what: str) -> Iterator[None]:
+    """No other process changes ``what`` of hers meanwhile. Raises StoreError where one does not let go of it."""
+    lock = FileLock(root / f".{what}.lock")
+    try:
+        lock.acquire(timeout=_WAIT_SECONDS)
+    except Timeout as error:
+        raise StoreError(f"another process has held {what} for {_WAIT_SECONDS} s: wait for it, then try again") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _outfit(worn: Outfit) -> dict[str, str]:

@@ -26,7 +26,7 @@ def grant(workspace: Workspace, permit: Sequence[Scope], assets: Sequence[str], 
     named = tuple(_asset(workspace, a) for a in assets) or (EVERYTHING,)
     if not permit:
         raise BadInput(f"nothing to agree to: give --permit with some of {', '.join(SCOPES)}")
-    if workspace.character.kind == "self" and expires is None:
+    if workspace.kind == "self" and expires is None:
         raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")
     refuse_past(expires)
     refuse_against(workspace.profile, permit)

@@ -30,7 +30,7 @@ from dressform.layfigure.doll import BACKGROUNDS, GARMENT_ATTRIBUTES, IDENTITY_A
 from dressform.pictures import intake, tags
 from dressform.pictures.contact import Cell, contact_sheet
 from dressform.pictures.wanted import Seen, lacking
-from dressform.records import Composition, Picture, checked_name
+from dressform.records import Composition, Picture
 from dressform.train.draws import seed_of
 from dressform.workspace import adding, judging, room
 from dressform.workspace.describing import body
@@ -39,7 +39,7 @@ from dressform.workspace.judging import Judge, Judged
 from dressform.workspace.workspace import Workspace, asset_of, refuse_other_kind
 
 By = Literal["auto", "adapter", "words"]
-_PLACE = "drafts/"
+_PLACE, _TURNS = "drafts/", "draft-turns.json"
 _ELSEWHERE = (("standing", "sitting", "walking", "arms up", "hands on hips"), ("white", "grey", "park"))
 """Poses and backgrounds that are asked for on other base models than the embedded one."""
 
@@ -115,7 +115,7 @@ def propose(
     scenes = lacking(have, (VIEWS, poses, backgrounds), asked.want - len(have))
     first = max((c.number for c in waiting(workspace)), default=0) + 1
     turns = [(scene, (have + scenes[:i]).count(scene)) for i, scene in enumerate(scenes)]
-    found, left = _best(workspace, grant, asked, turns, config, on_pictures)
+    found, left = _best(workspace, grant, asked, _anew(workspace, asked, turns), config, on_pictures)
     ranked = sorted(found, key=lambda one: one[0].judged.rank, reverse=True)
     kept = [(replace(c, number=first + i), pixels) for i, (c, pixels) in enumerate(ranked)]
     _keep(workspace, grant, kept)
@@ -154,9 +154,10 @@ def cells(workspace: Workspace, candidates: Sequence[Candidate]) -> list[Cell]:
 
 def approve(workspace: Workspace, candidates: Sequence[Candidate]) -> int:
     """Let candidates join the set, marked as drawn; ``add --undo`` takes them back. How many joined. Raises Refused without consent."""
-    for outfit in dict.fromkeys(c.asked.outfit for c in candidates):
+    return sum(
         _join(workspace, outfit, [c for c in candidates if c.asked.outfit == outfit])
-    return len(candidates)
+        for outfit in dict.fromkeys(c.asked.outfit for c in candidates)
+    )
 
 
 def reject(workspace: Workspace, candidates: Sequence[Candidate]) -> int:
@@ -174,8 +175,9 @@ def redraw(
     for asked in dict.fromkeys(c.asked for c in candidates):
         own = [c for c in candidates if c.asked == asked]
         grant = _agreed(workspace, asked)
-        found, failed = _best(workspace, grant, asked, [(c.scene, c.turn + 1) for c in own], config, on_pictures)
-        numbers = {(c.scene, c.turn + 1): c.number for c in own}
+        turns = _anew(workspace, asked, [(c.scene, c.turn + 1) for c in own])
+        numbers = dict(zip(turns, (c.number for c in own), strict=True))
+        found, failed = _best(workspace, grant, asked, turns, config, on_pictures)
         kept = [(replace(c, number=numbers[c.scene, c.turn]), pixels) for c, pixels in found]
         _keep(workspace, grant, kept)
         made += [c for c, _ in kept]
@@ -209,7 +211,7 @@ def _agreed(workspace: Workspace, asked: Asked) -> Grant[Scope]:
         raise BadInput(f"--tries {asked.tries}: use 1 or more")
     workspace.gate.need("add", asset_of(asked.outfit))
     if asked.outfit is not None:
-        checked_name("outfit", asked.outfit)
+        adding.refuse_name(asked.outfit, "outfit")
         refuse_other_kind(workspace.character, asked.outfit, "outfit")  # an accessory alone is no dressed picture
         return workspace.gate.need("dress", asset_of(None), asset_of(asked.outfit))
     if asked.wear:
@@ -293,6 +295,18 @@ def _best(
     return found, left
 
 
+def _anew(workspace: Workspace, asked: Asked, turns: Sequence[tuple[Seen, int]]) -> list[tuple[Seen, int]]:
+    """The same scenes, each in a turn in which it was never drawn for this set: what was rejected, or has joined, does not come again."""
+    known: dict[str, int] = json.loads(workspace.store.read(_TURNS)) if _TURNS in workspace.store else {}
+    found: list[tuple[Seen, int]] = []
+    for scene, turn in turns:
+        name = f"{asked.outfit or NEUTRAL}/{'/'.join(scene)}/{asked.seed}"
+        found.append((scene, max(turn, known.get(name, 0))))
+        known[name] = found[-1][1] + 1
+    workspace.store.write(_TURNS, json.dumps(known, ensure_ascii=False).encode())
+    return found
+
+
 def _seeds(asked: Asked, scene: Seen, turn: int) -> list[int]:
     """One for each try: the same for the same question, another for each redraw."""
     called = f"{asked.outfit}/{'/'.join(scene)}"
@@ -327,19 +341,27 @@ def _keep(workspace: Workspace, grant: Grant[Scope], made: Sequence[tuple[Candid
     workspace.store.write_all(parts)
 
 
-def _join(workspace: Workspace, outfit: str | None, candidates: Sequence[Candidate]) -> None:
-    """The ledger's line first, then the pictures, then the candidates go: an interrupt leaves no picture without its line."""
+def _join(workspace: Workspace, outfit: str | None, candidates: Sequence[Candidate]) -> int:
+    """The ledger's line first, then the pictures, then the candidates go: an interrupt leaves no picture without its line.
+
+    A picture that is there already stays as it is. How many joined.
+    """
     grant = workspace.gate.need("add", asset_of(outfit))
+    if outfit is not None:
+        refuse_other_kind(workspace.character, outfit, "outfit")
     parts: dict[str, bytes] = {}
-    for c in candidates:
+    new = [c for c in candidates if f"pictures/{c.id}.json" not in workspace.store]
+    for c in new:
         data = workspace.store.read(f"{_name(c)}.png")
         height, width = intake.from_png(data).shape[:2]
         row = Picture(c.id, outfit, c.caption, width, height, False, f"drawn-{c.number:04}.png", c.generation)
         parts |= {f"pictures/{c.id}.png": data, f"pictures/{c.id}.json": json.dumps(asdict(row), ensure_ascii=False).encode()}
-    workspace.record(grant, sorted({one for c in candidates for one in c.drew}), [c.id for c in candidates])
-    workspace.store.write_all(parts)
-    adding.make_known(workspace, outfit)
+    if new:
+        workspace.record(grant, sorted({one for c in new for one in c.drew}), [c.id for c in new])
+        workspace.store.write_all(parts)
+        adding.make_known(workspace, outfit)
     reject(workspace, candidates)
+    return len(new)
 
 
 def _from_row(row: dict) -> Candidate:

@@ -155,7 +155,10 @@ def _worn(workspace: Workspace, asked: Asked) -> list[_Worn]:
         for name in workspace.worn("outfit", asked.outfits)
     ]
     if wear:
-        said, slug = asked_of(workspace.character.base_model, wear), re.sub(r"[^a-z0-9]+", "-", wear.lower()).strip("-")[:40]
+        said, slug = (
+            asked_of(workspace.character.base_model, wear),
+            re.sub(r"[^a-z0-9]+", "-", plain(wear).lower()).strip("-")[:40] or "wear",
+        )
         while workspace.character.outfit(slug):  # her own outfit of that name has its pictures
             slug = f"wear-{slug}"
         found.append(_Worn(_label(slug, extra), composed(IDENTITY_ALONE, extra), f"{said}, {asked.text}"))

@@ -150,8 +150,9 @@ def form_of(word: str) -> Form:
 def _written(workspace: Workspace, granted: Mapping[str | None, Export], folder: Path, parts: Sequence[_Part]) -> list[Path]:
     """Every file, and a line in the ledger for each, written before it: nothing leaves unrecorded."""
     for part in parts:
-        if (folder / part.name).exists() and (folder / part.name).read_bytes() != part.data:
-            raise BadInput(f"{folder / part.name}: another file is there already; move it away, or name another folder with --to")
+        there = folder / part.name
+        if there.exists() and not (there.is_file() and there.read_bytes() == part.data):
+            raise BadInput(f"{there}: another file is there already; move it away, or name another folder with --to")
     made_folder(folder)
     for part in parts:
         inputs = [workspace.adapter_sha256(name) for name in part.holds]
@@ -165,7 +166,9 @@ def _workflow(workspace: Workspace, adapters: Adapters, worn: tuple[str, ...]) -
     base = workspace.backbone
     loras = [(f"{adapters[name].info.name}.safetensors", 1.0) for name in (None, *worn)]
     prompt = prompt_for(workspace, Composition.of(worn), "front view, standing, white background")
-    return comfyui.workflow(workspace.checkpoint, loras, prompt, "", base.size_px, "-".join((workspace.character.name, *worn)))
+    return comfyui.workflow(
+        workspace.checkpoint, loras, prompt, "", base.size_px, "-".join((workspace.character.name, *worn)), base.guidance
+    )
 
 
 def _card(workspace: Workspace, worn: tuple[str, ...]) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dressform import __version__
-from dressform.errors import DressformError
+from dressform.errors import DressformError, Locked
 from dressform.vault import owner
 from dressform.vault.check import check
 from dressform.vault.owner import Ask
@@ -77,8 +77,11 @@ def offline(on_command: Callable[[str], None] = lambda _name: None) -> Finding:
 def _key() -> Finding:
     try:
         found = owner.load()
+    except Locked as error:
+        said = "behind a passphrase" if owner.behind_passphrase() else str(error) if owner.exists() else "none yet; dressform new makes one"
+        return Finding("your key", owner.behind_passphrase() or not owner.exists(), said)
     except DressformError as error:
-        return Finding("your key", not owner.exists(), str(error) if owner.exists() else "none yet; dressform new makes one")
+        return Finding("your key", False, str(error))
     return Finding("your key", True, f"{found.recipient} (in {owner.home()})")
 
 

@@ -66,6 +66,8 @@ def mask(
     """
     accessory = workspace.outfit(outfit).kind == "accessory"
     wanted = [p for p in workspace.pictures(outfit) if again or not p.has_mask]
+    if not wanted:
+        return Masked(by, (), (), "")
     embedded = workspace.character.base_model == EMBEDDED
     if by == "auto":
         by = "words" if not embedded else "neutral" if accessory else "reader"

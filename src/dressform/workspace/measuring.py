@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dressform.backbones.embedded import EMBEDDED
 from dressform.backbones.protocol import Backbone
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import BadInput, NotReady, Refused
@@ -42,7 +43,7 @@ from dressform.train.draws import generator, seed_of
 from dressform.workspace.describing import read_pictures, sample, who
 from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
 from dressform.workspace.finishing import credentials, finished
-from dressform.workspace.trying import tried_on
+from dressform.workspace.trying import masked, tried_on
 from dressform.workspace.workspace import Workspace, asset_of, by_outfit
 
 _MOST_EACH = 10_000
@@ -65,6 +66,11 @@ class Measured:
     """What wearing each accessory does (``measure.accessories.TRIED_ON``)."""
     curves: Curves = field(default_factory=dict)
     """Measures against the outfit's scale, where they were asked for."""
+    notes: tuple[str, ...] = ()
+    """What these figures do not say: a person reads this first."""
+
+
+_DOLLS_ALONE = "the reader behind these figures knows lay-figure dolls alone: of pictures of anything else they say nothing"
 
 
 @dataclass(frozen=True)
@@ -94,11 +100,12 @@ def measure(
     names = [name for name in workspace.trained() if name in sets]
     if not names:
         raise NotReady("no outfit is trained yet: run dressform train; an imported one is measured once pictures of it are added")
-    extras = [name for name in workspace.trained("accessory") if any(p.has_mask for p in sets.get(name, ()))]
-    every = [*names, *extras]
-    grant = workspace.gate.need("measure", asset_of(None), *map(asset_of, every))
+    grant = workspace.gate.need("measure", asset_of(None), *map(asset_of, names), *map(asset_of, workspace.trained("accessory")))
+    extras = [name for name in workspace.trained("accessory") if masked(workspace, name)]
     reader = reading.load(device=workspace.backbone.device)
-    truth = _truth(workspace, reader, names, sets)
+    truth, notes = _truth(workspace, reader, names, sets)
+    names = list(truth.outfits)
+    every = [*names, *extras]
     plain = _trials(names, each, seed)
     dressed = plain[each:]
     spread = dressed[:: len(names)]
@@ -118,7 +125,7 @@ def measure(
         name: tried_on(workspace, reader, name, truth, [read[t] for t in spread], [read[t] for t in part]) for name, part in with_it.items()
     }
     scaled = curves({1.0: probes[each:], **{scale: [read[t][0] for t in part] for scale, part in at.items()}}, truth) if at else {}
-    return Measured(figures(probes, truth), matrix(probes, truth), truth, reader.card, kept, tried, scaled)
+    return Measured(figures(probes, truth), matrix(probes, truth), truth, reader.card, kept, tried, scaled, notes)
 
 
 def to_json(measured: Measured) -> str:
@@ -135,6 +142,7 @@ def to_json(measured: Measured) -> str:
             "reader": measured.reader,
             "accessories": _as_rows(measured.accessories),
             "curves": _as_rows(measured.curves),
+            "notes": measured.notes,
         },
         indent=1,
     )  # fmt: skip
@@ -151,7 +159,9 @@ def write_json(measured: Measured, file: Path) -> None:
 
 def write_page(measured: Measured, title: str, file: Path) -> None:
     """Write the same, with examples and what to do, as a page that opens from disk."""
-    text = page(title, measured.figures, measured.matrix, measured.reader, measured.examples, measured.accessories, measured.curves)
+    text = page(
+        title, measured.figures, measured.matrix, measured.reader, measured.examples, measured.accessories, measured.curves, measured.notes
+    )
     write_atomically(file, text.encode())
 
 
@@ -210,11 +220,23 @@ def _scene(seed: int, i: int) -> Scene:
     return Scene(pick(VIEWS), pick(POSES), pick(BACKGROUNDS))
 
 
-def _truth(workspace: Workspace, reader: reading.Reader, names: list[str], sets: Mapping[str | None, Sequence[Picture]]) -> Truth:
+def _truth(
+    workspace: Workspace, reader: reading.Reader, names: list[str], sets: Mapping[str | None, Sequence[Picture]]
+) -> tuple[Truth, tuple[str, ...]]:  # fmt: skip
+    """What is right, for the outfits that are read as garments at all, and what is to be said of the others.
+
+    Raises NotReady where there are none.
+    """
     neutral, *worn = (read_pictures(workspace, reader, sample(sets.get(name, ()))) for name in (None, *names))
     her = who(workspace.character.description, neutral or [r for found in worn for r in found])
     outfits = {name: reading.usual(found, (*GARMENT_WORDS, "second")) for name, found in zip(names, worn, strict=True)}
-    return Truth(her, outfits, noise_floor(workspace.backbone, reader, her))
+    bare = [name for name, worn in outfits.items() if worn["kind"] == NEUTRAL]
+    notes = [] if workspace.character.base_model == EMBEDDED else [_DOLLS_ALONE]
+    notes += [f"{', '.join(bare)}: not measured, for the reader sees no garment in its own pictures"] * bool(bare)
+    if len(bare) == len(outfits):
+        raise NotReady(f"{', '.join(bare)}: the reader, which knows lay-figure dolls, sees no garment in its own pictures: look at them")
+    worn_too = {name: worn for name, worn in outfits.items() if name not in bare}
+    return Truth(her, worn_too, noise_floor(workspace.backbone, reader, her)), tuple(notes)
 
 
 def noise_floor(base: Backbone, reader: reading.Reader, who: Mapping[str, str]) -> float:

@@ -44,9 +44,10 @@ def keep(workspace: Workspace, profile: Profile, lang: str) -> tuple[Scope, ...]
 
 
 def import_card(workspace: Workspace, card: Path, more: Sequence[str], lang: str) -> tuple[Scope, ...]:
-    """Take who she is from a card. Her boundaries so far stay; those of the card, and more, come to them."""
-    found = given(card, more)
-    return keep(workspace, replace(found, boundaries=_together(workspace.profile.boundaries, found.boundaries)), lang)
+    """Take who she is from a card. What the card leaves open stays, and so do her boundaries; those of the card, and more, come to them."""
+    found, old = given(card, more), workspace.profile
+    said = replace(found, name=found.name or old.name, about=found.about or old.about, notes=found.notes or old.notes)
+    return keep(workspace, replace(said, boundaries=_together(old.boundaries, found.boundaries)), lang)
 
 
 def change(workspace: Workspace, name: str | None, about: str | None, notes: str | None, written: Sequence[str] | None) -> Profile:

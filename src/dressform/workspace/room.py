@@ -6,6 +6,7 @@ dressed pictures alone, with a line in the ledger; neutral pictures have no way 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ UNNAMED = "not named"
 MOST_SHOWN = 240
 _POSES = (*DOLL_POSES, "sitting", "kneeling", "running", "jumping", "squatting", "lying", "dancing", "arms up", "hands on hips")
 _SAYS = {
-    "from behind": "back", "rear": "back", "from side": "side", "profile": "side", "three quarter": "three-quarter", "3/4": "three-quarter",
+    "from behind": "back", "rear": "back", "from side": "side", "profile": "side", 
+    "three quarter": "three-quarter", "three-quarter": "three-quarter", "3/4": "three-quarter",
     "後ろ姿": "back", "背面": "back", "横向き": "side", "側面": "side", "斜め": "three-quarter", "正面": "front",
     "立ち": "standing", "座り": "sitting", "歩き": "walking", "走り": "running",
 }  # fmt: skip
@@ -88,17 +90,22 @@ def missing(shelf: Shelf) -> list[str]:
 
 def view_of(caption: str) -> str:
     """The view that a caption names."""
-    words = caption.lower()
-    named = [v for v in VIEWS if f"{v} view" in words or f"view from the {v}" in words]
-    named += [meant for said, meant in _SAYS.items() if said in words and meant in VIEWS]
-    return named[0] if named else UNNAMED
+    says = {f"{v} view": v for v in VIEWS} | {f"view from the {v}": v for v in VIEWS}
+    return _named(caption, says | {said: meant for said, meant in _SAYS.items() if meant in VIEWS})
 
 
 def pose_of(caption: str) -> str:
     """The pose that a caption names."""
+    return _named(caption, {p: p for p in _POSES} | {said: meant for said, meant in _SAYS.items() if meant in _POSES})
+
+
+def _named(caption: str, says: Mapping[str, str]) -> str:
+    """What the first of these words in the caption means: whole words, where they are Latin ("rear" is not in "forearm")."""
     words = caption.lower()
-    named = [p for p in _POSES if p in words] + [meant for said, meant in _SAYS.items() if said in words and meant in _POSES]
-    return named[0] if named else UNNAMED
+    edge = {said: r"\b" if said.isascii() else "" for said in says}
+    found = {said: re.search(f"{edge[said]}{re.escape(said)}{edge[said]}", words) for said in says}
+    first = min(((match.start(), -len(said), says[said]) for said, match in found.items() if match), default=None)
+    return first[2] if first else UNNAMED
 
 
 def background_of(caption: str) -> str:

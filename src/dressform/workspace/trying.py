@@ -17,7 +17,7 @@ from dressform.measure.reader import Reader, Reading
 from dressform.measure.separation import NEUTRAL, Probe, Truth, identity_right, outfit_right
 from dressform.measure.statistics import share
 from dressform.pictures import intake
-from dressform.records import Figure
+from dressform.records import Figure, Picture
 from dressform.workspace.describing import read_pictures, sample
 from dressform.workspace.workspace import Workspace
 
@@ -44,7 +44,7 @@ def tried_on(
 
 def _known(workspace: Workspace, reader: Reader, name: str, truth: Truth, side: int) -> tuple[Appearance, list[bool], list[bool]]:
     """What it looks like; and for each of its own pictures whether the reader knows her, and whether it is seen after the autoencoder."""
-    pictures = sample([p for p in workspace.pictures(name) if p.has_mask])
+    pictures = masked(workspace, name)
     pixels = [intake.fitted(intake.from_png(workspace.store.read(f"pictures/{p.id}.png")), side) for p in pictures]
     masks = [_mask(workspace, p.id, side) for p in pictures]
     readings = read_pictures(workspace, reader, pictures)
@@ -57,6 +57,12 @@ def _known(workspace: Workspace, reader: Reader, name: str, truth: Truth, side: 
     seen = [shows(found, _rows_last(p), d.picture, v) for p, d, v in zip(again, drawn, views, strict=True)]
     probes = [Probe(NEUTRAL, asdict(d.scene), r, visible(d, one)) for d, one, r in zip(dolls, drawn, readings, strict=True)]
     return found, [identity_right(p, truth) for p in probes], [one for one in seen if one is not None]
+
+
+def masked(workspace: Workspace, name: str) -> list[Picture]:
+    """Pictures of an accessory whose mask has something in it at the base model's size; a few dozen at most."""
+    side = workspace.backbone.size_px
+    return [p for p in sample([p for p in workspace.pictures(name) if p.has_mask]) if _mask(workspace, p.id, side).any()]
 
 
 def _shown(known: Appearance, truth: Truth, probe: Probe, picture: Tensor, side: int) -> bool | None:

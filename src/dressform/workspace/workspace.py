@@ -83,6 +83,18 @@ class Workspace:
         path = Path(self.character.base_model)
         return path.name if path.is_file() else f"{path.name}.safetensors"
 
+    @property
+    def kind(self) -> str:
+        """Original or self, as the ledger's first grant says. Raises Refused where her file, which anybody can edit, says otherwise."""
+        grants = (e.body["subject"] for e in self.gate.ledger.entries() if e.kind == "grant")
+        agreed = next((subject["kind"] for subject in grants), self.character.kind)
+        if agreed != self.character.kind:
+            raise Refused(
+                f"{character_file.NAME} says she is {self.character.kind!r}, and what was agreed says {agreed!r}: "
+                f"write {agreed!r} there again, or make another character with dressform new"
+            )
+        return agreed
+
     # pictures ---------------------------------------------------------------------------------------
     def pictures(self, outfit: str | None = None, every: bool = False) -> list[Picture]:
         """Neutral pictures, those of one outfit, or every one; none that a model drew from what was revoked since."""
@@ -308,6 +320,7 @@ def create(root: Path, asked: Asked, store: Store | None = None, ask: Ask | None
     """
     from dressform.vault import keys
 
+    root = root.absolute()
     character = checked(root, asked)
     _refuse_known_word(character)
     owner = owners.load(ask) if owners.exists() else owners.make()
@@ -369,7 +382,7 @@ def checked(root: Path, asked: Asked) -> Character:
     refuse_past(asked.expires)
     if root.exists() and not root.is_dir():
         raise BadInput(f"{root}: is a file; choose another name or folder")
-    if any((root / name).exists() for name in (character_file.NAME, "vault", consent_ledger.NAME)):
+    if any((root / name).exists() for name in (character_file.NAME, "vault", consent_ledger.NAME, "receipts")):
         raise BadInput(f"{root}: there is a character here already; choose another name or folder")
     if not asked.permit:
         raise BadInput("her boundaries rule out everything that could be agreed to: leave a scope free")
