@@ -92,6 +92,7 @@ def test_the_journey_on_a_tiny_base_model(tmp_path: Path, tiny_base: Path, dolls
     refused(run("dress", "aoi", cwd=tmp_path), "--outfit")
     refused(run("dress", "aoi", "--wear", "straw hat", cwd=tmp_path), "covers her")
     assert "aoi-green-coat-0.png" in run("dress", "aoi", "--wear", "Green coat!", "--steps", "1", cwd=tmp_path).stdout
+    assert "aoi-coat-0.png" in run("dress", "aoi", "--wear", "ｃｏａｔ", "--steps", "1", cwd=tmp_path).stdout
     book = run("lookbook", "aoi", "--steps", "2", cwd=tmp_path)
     page = (tmp_path / "aoi" / "looks" / "lookbook.html").read_text()
     assert book.returncode == 0 and page.count("<img") == 4 and "http" not in page and "<script" not in page

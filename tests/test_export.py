@@ -122,6 +122,9 @@ def test_what_leaves_is_agreed_written_down_and_says_nothing_private(tmp_path: P
         made[1].write_text("{}")
         with pytest.raises(BadInput, match="there already"):
             exporting.export(her, Wanted(("dress",)), out)
+        (tmp_path / "other" / "aoi-dress.safetensors").mkdir(parents=True)
+        with pytest.raises(BadInput, match="there already"):
+            exporting.export(her, Wanted(("dress",)), tmp_path / "other")
         consenting.grant(her, ("export:identity",), (), None, "en")
         every = tmp_path / "all"
         assert {f.name for f in exporting.export(her, Wanted(("dress",), "comfyui", license="CC0-1.0"), every)} == {

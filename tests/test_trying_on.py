@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
+from dressform.errors import NotReady
 from dressform.layfigure.accessories import Accessory, render_with
 from dressform.layfigure.doll import COLOURS, VIEWS, Doll, Garment, Scene, attributes
 from dressform.layfigure.render import render
@@ -17,6 +19,7 @@ from dressform.measure.accessories import TRIED_ON, appearance, shows
 from dressform.measure.curves import SCALES, curves, drawing
 from dressform.measure.report import page
 from dressform.measure.separation import figures, matrix
+from dressform.pictures import intake
 from tests.test_separation import BLUE, NEUTRAL, RED, TRUTH, probe
 
 AOI = HELD_OUT_IDENTITIES["aoi"]
@@ -122,3 +125,49 @@ def test_measuring_her_tries_on_what_she_has(tmp_path: Path, tiny_base: Path, mo
     assert asdict(whole.figures["burn_in"]) == asdict(plain.figures["burn_in"])
     measuring.write_page(whole, "aoi", tmp_path / "page.html")
     assert "<svg" in (tmp_path / "page.html").read_text() and '"0.75"' in measuring.to_json(whole)
+    for picture in her.pictures("hat"):
+        size = (picture.height_px, picture.width_px)
+        her.store.write(f"pictures/{picture.id}.mask.png", intake.png(np.zeros(size, bool)))
+    without = measuring.measure(her, 2, 1, SampleConfig(1))
+    assert without.accessories == {} and without.figures == plain.figures, "a mask of nothing says nothing of a hat"
+    real = measuring.read_pictures
+
+    def bare(workspace, reader_, pictures):
+        seen = real(workspace, reader_, pictures)
+        return [replace(r, words={**r.words, "kind": "neutral"}) if p.outfit else r for p, r in zip(pictures, seen, strict=True)]
+
+    monkeypatch.setattr(measuring, "read_pictures", bare)
+    with pytest.raises(NotReady, match="dress: the reader, which knows lay-figure dolls, sees no garment"):
+        measuring.measure(her, 2, 1, SampleConfig(1))
+
+
+@pytest.mark.recipe
+def test_an_outfit_in_which_no_garment_is_seen_is_left_out_and_named(
+    tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dressform.dress.sampler import SampleConfig
+    from dressform.layfigure import samples
+    from dressform.measure import reader
+    from dressform.workspace import measuring, training
+    from tests.test_accessories import made
+
+    samples.draw(tmp_path / "neutral", AOI, None, 2, seed=0, size=64)
+    for i, name in enumerate(("dress", "coat")):
+        samples.draw(tmp_path / name, AOI, HELD_OUT_DESIGNS[f"{name}-a"], 2, seed=1 + i, size=64)
+    monkeypatch.setattr(reader, "load", lambda device: _SeesTheDress())
+    monkeypatch.setattr(training, "preview", lambda *_a: None)
+    her = made(tmp_path / "aoi", tiny_base, tmp_path, ("neutral", "dress", "coat"))
+    training.run(her, *training.recipes(2, 0, 1))
+    real = measuring.read_pictures
+
+    def bare(workspace, reader_, pictures):
+        seen = real(workspace, reader_, pictures)
+        return [replace(r, words={**r.words, "kind": "neutral"}) if p.outfit == "coat" else r for p, r in zip(pictures, seen, strict=True)]
+
+    monkeypatch.setattr(measuring, "read_pictures", bare)
+    found = measuring.measure(her, 2, 1, SampleConfig(1))
+    assert list(found.matrix) == ["neutral", "dress"] and list(found.matrix["dress"]) == ["neutral", "dress", "another"]
+    dolls_alone, left = found.notes
+    assert "lay-figure dolls alone" in dolls_alone and left.startswith("coat: not measured")
+    measuring.write_page(found, "aoi", tmp_path / "page.html")
+    assert all(line in (tmp_path / "page.html").read_text() and line in measuring.to_json(found) for line in found.notes)
