@@ -166,6 +166,18 @@ def test_what_has_a_mask_is_left_alone_unless_it_is_asked_for_again(unmasked: Wo
     assert not mask_of(unmasked, "with").all()
 
 
+def test_where_every_picture_has_its_mask_nothing_is_asked_of_a_way_to_find_one(unmasked: Workspace) -> None:
+    masking.mask(unmasked, "dress", "neutral")
+    for picture in unmasked.pictures():
+        unmasked.store.delete(f"pictures/{picture.id}.json")
+    for picture in unmasked.pictures("dress"):
+        row = json.loads(unmasked.store.read(f"pictures/{picture.id}.json")) | {"has_mask": True}
+        unmasked.store.write(f"pictures/{picture.id}.json", json.dumps(row).encode())
+    assert masking.mask(unmasked, "dress", "neutral") == masking.Masked("neutral", (), (), "")
+    with pytest.raises(NotReady, match="no neutral picture"):
+        masking.mask(unmasked, "dress", "neutral", again=True)
+
+
 def test_a_mask_of_nothing_or_of_everything_is_not_kept(unmasked: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     for value in (False, True):
         monkeypatch.setattr(masks, "changed", lambda *_, value=value: np.full((128, 128), value))

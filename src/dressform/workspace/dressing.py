@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePath
 from typing import Literal
+from unicodedata import normalize
 
 import numpy as np
 
@@ -155,14 +156,16 @@ def _worn(workspace: Workspace, asked: Asked) -> list[_Worn]:
         for name in workspace.worn("outfit", asked.outfits)
     ]
     if wear:
-        said, slug = (
-            asked_of(workspace.character.base_model, wear),
-            re.sub(r"[^a-z0-9]+", "-", plain(wear).lower()).strip("-")[:40] or "wear",
-        )
+        said, slug = asked_of(workspace.character.base_model, wear), _slug(wear)
         while workspace.character.outfit(slug):  # her own outfit of that name has its pictures
             slug = f"wear-{slug}"
         found.append(_Worn(_label(slug, extra), composed(IDENTITY_ALONE, extra), f"{said}, {asked.text}"))
     return found
+
+
+def _slug(wear: str) -> str:
+    """The words as a part of a file's name, in whatever script; full-width letters as the usual ones."""
+    return re.sub(r"[\W_]+", "-", normalize("NFKC", wear).lower()).strip("-")[:40]
 
 
 def _label(outfit: str, accessories: Composition) -> str:

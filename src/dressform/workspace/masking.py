@@ -66,8 +66,6 @@ def mask(
     """
     accessory = workspace.outfit(outfit).kind == "accessory"
     wanted = [p for p in workspace.pictures(outfit) if again or not p.has_mask]
-    if not wanted:
-        return Masked(by, (), (), "")
     embedded = workspace.character.base_model == EMBEDDED
     if by == "auto":
         by = "words" if not embedded else "neutral" if accessory else "reader"
@@ -76,6 +74,8 @@ def mask(
         raise NotReady(f"the reader knows no accessories: use --by neutral, or add {outfit} with masks/NAME.png")
     if by == "reader" and not embedded:
         raise NotReady("the reader reads pictures of the embedded lay-figure world alone; use --by words or --by neutral")
+    if not wanted:
+        return Masked(by, (), (), "")
     find = _FINDERS[by](workspace, tuple(words) or (outfit,))
     done: list[Picture] = []
     left: list[tuple[str, str]] = []
