@@ -212,6 +212,9 @@ def test_a_restart_that_was_stopped_is_gone_on_with(made, where: str) -> None:
     her = made("her")
     training.run(her, *recipes())
     before, steps = adapters(her), []
+    with pytest.raises(NotReady, match="2 pictures"):
+        training.run(her, *(replace(r, until="converged") for r in recipes()), restart=True)
+    assert training.run(her, *recipes()).adapters == (), "a restart that is refused forgets nothing"
 
     def stop(what: str, event: StepDone) -> None:
         steps.append((what, event.step))

@@ -96,9 +96,10 @@ def run(
     began = time.monotonic()
     asked = _agreed(workspace, source, restart)
     refuse_unmasked(asked.pictures)
-    if restart:
+    given, recipes = _prepared(workspace, asked, Recipes(identity, outfits, memory_bytes), watch)
+    if restart:  # after all that is refused for what was asked: a restart that cannot begin forgets nothing
         begin_again(workspace, sorted({p.outfit for p in asked.pictures if p.outfit is not None}))
-    given, recipes, outlook = _prepared(workspace, asked, Recipes(identity, outfits, memory_bytes), watch)
+    outlook = look_ahead(workspace, given, recipes)
     watch.on_plan(outlook)
 
     def stage(grant: Grant[Scope]) -> _Training:
@@ -124,7 +125,7 @@ def plan(
     watch: Watch = NOBODY,
 ) -> Outlook:
     """What ``run`` would do now; a step is measured, nothing is trained. Raises as it does."""
-    return _prepared(workspace, _agreed(workspace, source), Recipes(identity, outfits, memory_bytes), watch)[2]
+    return look_ahead(workspace, *_prepared(workspace, _agreed(workspace, source), Recipes(identity, outfits, memory_bytes), watch))
 
 
 @dataclass(frozen=True)
@@ -137,13 +138,13 @@ class _Asked:
     learn_outfits: Grant[Scope] | None
 
 
-def _prepared(workspace: Workspace, asked: _Asked, recipes: Recipes, watch: Watch) -> tuple[Material, Recipes, Outlook]:
-    """What is learned from, the recipes for this base model, and the plan; all that is known to end badly is refused here."""
+def _prepared(workspace: Workspace, asked: _Asked, recipes: Recipes, watch: Watch) -> tuple[Material, Recipes]:
+    """What is learned from, and the recipes for this base model. Raises NotReady for what cannot end well."""
     _spare(workspace, recipes.identity, recipes.outfits)
     given = material(workspace, asked.pictures, asked.of_her, watch.on_encoded)
     recipes = _on_this_base(workspace, asked, recipes)
     _refuse_too_few(given, recipes)
-    return given, recipes, look_ahead(workspace, given, recipes)
+    return given, recipes
 
 
 def _refuse_too_few(given: Material, recipes: Recipes) -> None:
@@ -169,7 +170,7 @@ def _spare(workspace: Workspace, *recipes: TrainConfig) -> None:
 def _on_this_base(workspace: Workspace, asked: _Asked, recipes: Recipes) -> Recipes:
     """The recipes for this base model; outfits reach the layers of an identity that was made elsewhere, too."""
     identity, outfits = (c.on(workspace.backbone) for c in (recipes.identity, recipes.outfits))
-    if asked.learn_outfits and workspace.imported(None):
+    if asked.learn_outfits and not asked.learn_her:
         outfits = replace(outfits, targets=widest([workspace.adapter(asked.learn_outfits, None)], outfits.targets))
     return Recipes(identity, outfits, recipes.memory_bytes)
 
