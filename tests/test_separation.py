@@ -5,7 +5,7 @@ import pytest
 from dressform.layfigure.canvas import GARMENT, LABELS, SKIN
 from dressform.layfigure.doll import VOCABULARY
 from dressform.measure.reader import Reading, usual
-from dressform.measure.report import advice, page
+from dressform.measure.report import Measured, advice, page
 from dressform.measure.separation import Probe, Truth, burned_in, figures, matrix, mistakes
 from dressform.measure.statistics import share
 
@@ -124,5 +124,5 @@ def test_every_failing_cell_of_the_matrix_has_its_advice() -> None:
 def test_the_report_escapes_what_people_wrote() -> None:
     found = [probe("dress", **RED)]
     truth = Truth(WHO, {"dress": RED, "<b>": BLUE})
-    text = page("<i>her", figures(found, truth), matrix(found, truth), {"true renders": {"skin": 0.99}}, {})
+    text = page("<i>her", Measured(figures(found, truth), matrix(found, truth), truth, {"true renders": {"skin": 0.99}}))
     assert "<b>" not in text and "&lt;b&gt;" in text and "<i>" not in text and "http" not in text

@@ -17,7 +17,7 @@ from dressform.layfigure.render import render
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES, distinct_scenes
 from dressform.measure.accessories import TRIED_ON, appearance, shows
 from dressform.measure.curves import SCALES, curves, drawing
-from dressform.measure.report import page
+from dressform.measure.report import Measured, page
 from dressform.measure.separation import figures, matrix
 from dressform.pictures import intake
 from tests.test_separation import BLUE, NEUTRAL, RED, TRUTH, probe
@@ -80,11 +80,10 @@ def test_the_drawing_shows_every_figure_and_stands_in_the_page() -> None:
     heights = {text.split(":")[0]: float(y) for _, y, text in dots}
     assert heights["outfit fidelity at 1"] < heights["outfit fidelity at 0.5"], "more is drawn lower"
     probes = [probe("dress", **RED), probe("neutral", **NEUTRAL)]
-    whole = page(
-        "her", figures(probes, TRUTH), matrix(probes, TRUTH), {"true": {"skin": 1.0}}, {}, {"<hat": {"shows": found["burn_in"]["1"]}}, found
-    )
+    plain = Measured(figures(probes, TRUTH), matrix(probes, TRUTH), TRUTH, {"true": {"skin": 1.0}})
+    whole = page("her", replace(plain, accessories={"<hat": {"shows": found["burn_in"]["1"]}}, curves=found))
     assert svg in whole and "With &lt;hat" in whole and TRIED_ON["shows"] in whole and "http" not in whole
-    assert "<svg" not in page("her", figures(probes, TRUTH), matrix(probes, TRUTH), {"true": {"skin": 1.0}}, {})
+    assert "<svg" not in page("her", plain)
 
 
 class _SeesTheDress:

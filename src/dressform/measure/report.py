@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 from dressform import paper
 from dressform.measure.accessories import TRIED_ON
-from dressform.measure.curves import drawing
-from dressform.measure.separation import ANOTHER, NEUTRAL
+from dressform.measure.curves import Curves, drawing
+from dressform.measure.separation import ANOTHER, NEUTRAL, Truth
 from dressform.records import Figure
 
 FAILS_ABOVE = 0.02
@@ -39,6 +38,27 @@ class Examples:
 
     best: Sequence[Example]
     worst: Sequence[Example]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures by name, the matrix asked x appeared, what was right, and how far the reader itself can be trusted.
+
+    ``reader`` is its accuracy for each attribute on held-out dolls, by kind of picture. ``examples`` are the best and the
+    worst probes of each outfit, as finished pictures: none where ``dress`` is not agreed, and never one that came out undressed.
+    """
+
+    figures: dict[str, Figure]
+    matrix: dict[str, dict[str, Figure]]
+    truth: Truth
+    reader: dict[str, dict[str, float]]
+    examples: dict[str, Examples] = field(default_factory=dict)
+    accessories: dict[str, dict[str, Figure]] = field(default_factory=dict)
+    """What wearing each accessory does (``measure.accessories.TRIED_ON``)."""
+    curves: Curves = field(default_factory=dict)
+    """Measures against the outfit's scale, where they were asked for."""
+    notes: tuple[str, ...] = ()
+    """What these figures do not say: a person reads this first."""
 
 
 def advice(figures: Mapping[str, Figure], matrix: Mapping[str, Mapping[str, Figure]]) -> list[str]:
@@ -75,32 +95,27 @@ def advice(figures: Mapping[str, Figure], matrix: Mapping[str, Mapping[str, Figu
     return found
 
 
-def page(
-    title: str, figures: Mapping[str, Figure], matrix: Mapping[str, Mapping[str, Figure]],
-    reader: Mapping[str, Mapping[str, float]], examples: Mapping[str, Examples],
-    accessories: Mapping[str, Mapping[str, Figure]] = MappingProxyType({}),
-    curves: Mapping[str, Mapping[str, Figure]] = MappingProxyType({}), notes: Sequence[str] = (),
-) -> str:  # fmt: skip
-    """The report as one HTML file; ``notes`` stand first: what these figures do not say."""
-    todo = advice(figures, matrix)
+def page(title: str, found: Measured) -> str:
+    """The report as one HTML file; its notes stand first."""
+    todo = advice(found.figures, found.matrix)
     parts = [
-        *(f"<p><strong>{html.escape(line)}</strong></p>" for line in notes),
-        _figures(figures),
+        *(f"<p><strong>{html.escape(line)}</strong></p>" for line in found.notes),
+        _figures(found.figures),
         "<h2>Asked, and appeared</h2>",
         '<p class="faint">Each row is what was asked for, each column what showed. Green is as asked, red is not. '
         "A garment of the right kind in another colour or pattern is “another”; that alone is no burn-in.</p>",
-        _heat(matrix),
+        _heat(found.matrix),
         "<h2>What to do</h2>",
         "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in todo) + "</ul>"
         if todo
         else f"<p>Nothing: no cell is above {FAILS_ABOVE:.0%}.</p>",
-        *(f"<h2>With {html.escape(name)}</h2>{_figures(found, TRIED_ON)}" for name, found in accessories.items()),
-        f"<h2>How strongly the outfit is worn</h2>{drawing(curves)}" if curves else "",
+        *(f"<h2>With {html.escape(name)}</h2>{_figures(tried, TRIED_ON)}" for name, tried in found.accessories.items()),
+        f"<h2>How strongly the outfit is worn</h2>{drawing(found.curves)}" if found.curves else "",
         "<h2>The worst beside the best</h2>",
-        *(_examples(name, shown) for name, shown in examples.items()),
-        "" if examples else '<p class="faint">None: only measuring is agreed, so its pictures were counted and thrown away.</p>',
+        *(_examples(name, shown) for name, shown in found.examples.items()),
+        "" if found.examples else '<p class="faint">None: only measuring is agreed, so its pictures were counted and thrown away.</p>',
         "<h2>How far the reader can be trusted</h2>",
-        _reader(reader),
+        _reader(found.reader),
     ]
     return paper.page(title, "\n".join(parts))
 

@@ -27,7 +27,7 @@ from dressform.pictures.intake import Decoded
 from dressform.pictures.sheets import Cutting
 from dressform.pictures.sources import Item
 from dressform.records import IntakeNote, IntakeReport, Outfit, Picture, Worn, checked_name
-from dressform.workspace import captioning, character_file
+from dressform.workspace import captioning, character_file, consenting
 from dressform.workspace.workspace import IDENTITY, Workspace, asset_of, keep_head, refuse_other_kind
 
 OnFile = Callable[[int, int], None]
@@ -110,7 +110,7 @@ def preview(workspace: Workspace, file: Path, outfit: str | None, cutting: Cutti
     Raises BadInput, and Refused without consent.
     """
     workspace.gate.need("add", asset_of(outfit))
-    seen = intake.decode(sources.one(file), workspace.backbone.size_px, workspace.kind == "original", neutral=True)
+    seen = intake.decode(sources.one(file), workspace.backbone.size_px, consenting.kind(workspace) == "original", neutral=True)
     sheet = sheets.cut(seen.pixels, cutting)
     return sheet, intake.png(sheets.outlined(seen.pixels, sheet))
 
@@ -169,7 +169,7 @@ class _Taking:
 
     def __post_init__(self) -> None:
         self._least_px = self.workspace.backbone.size_px
-        self._original = self.workspace.kind == "original"
+        self._original = consenting.kind(self.workspace) == "original"
 
     def look(self, item: Item) -> _Looked:
         try:

@@ -12,9 +12,10 @@ from dressform.consent.gate import EVERYTHING, MOST_GRACE_DAYS, NEUTRAL, outfit_
 from dressform.consent.ledger import Entry, Head, head_of
 from dressform.consent.profile import refuse_against
 from dressform.consent.scopes import PLAIN_WORDS, SCOPES, Scope
-from dressform.errors import BadInput, Tampered, UnknownName
+from dressform.errors import BadInput, Refused, Tampered, UnknownName
 from dressform.records import Character
 from dressform.store import write_atomically
+from dressform.workspace import character_file
 from dressform.workspace.workspace import Workspace, keep_head
 
 GRACE_DAYS = 7
@@ -26,7 +27,7 @@ def grant(workspace: Workspace, permit: Sequence[Scope], assets: Sequence[str], 
     named = tuple(_asset(workspace, a) for a in assets) or (EVERYTHING,)
     if not permit:
         raise BadInput(f"nothing to agree to: give --permit with some of {', '.join(SCOPES)}")
-    if workspace.kind == "self" and expires is None:
+    if kind(workspace) == "self" and expires is None:
         raise BadInput("consent for yourself needs an end: give --expires YYYY-MM-DD")
     refuse_past(expires)
     refuse_against(workspace.profile, permit)
@@ -46,6 +47,18 @@ def grant(workspace: Workspace, permit: Sequence[Scope], assets: Sequence[str], 
     keep_head(workspace.store, workspace.gate.ledger)
     _receipt(workspace.root, her, entry, notice.splitlines())
     return entry
+
+
+def kind(workspace: Workspace) -> str:
+    """Original or self, as the ledger's first grant says. Raises Refused where her file, which anybody can edit, says otherwise."""
+    written = workspace.character.kind
+    agreed = next((e.body["subject"]["kind"] for e in workspace.gate.ledger.entries() if e.kind == "grant"), written)
+    if agreed != written:
+        raise Refused(
+            f"{character_file.NAME} says she is {written!r}, and what was agreed says {agreed!r}: write {agreed!r} there again, "
+            "or make another character with dressform new"
+        )
+    return agreed
 
 
 def narrow(workspace: Workspace, prohibit: Sequence[Scope], lang: str) -> Entry:

@@ -78,8 +78,9 @@ def _key() -> Finding:
     try:
         found = owner.load()
     except Locked as error:
-        said = "behind a passphrase" if owner.behind_passphrase() else str(error) if owner.exists() else "none yet; dressform new makes one"
-        return Finding("your key", owner.behind_passphrase() or not owner.exists(), said)
+        if owner.behind_passphrase():
+            return Finding("your key", True, "behind a passphrase")
+        return Finding("your key", not owner.exists(), str(error) if owner.exists() else "none yet; dressform new makes one")
     except DressformError as error:
         return Finding("your key", False, str(error))
     return Finding("your key", True, f"{found.recipient} (in {owner.home()})")

@@ -172,7 +172,7 @@ def _on_square(workspace: Workspace, find: Callable[[torch.Tensor, Picture], np.
 
 def _checked(found: np.ndarray) -> np.ndarray:
     share = float(found.mean())
-    if not 0.005 <= share <= 0.9:
+    if not 0.005 <= share <= intake.MOST_MASK:
         raise BadInput(f"the mask covers {share:.0%} of the picture, so no garment was found; give masks/NAME.png with dressform add")
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,9 +22,9 @@ from dressform.errors import BadInput, NotReady, Refused
 from dressform.layfigure.doll import BACKGROUNDS, POSES, VIEWS, Scene
 from dressform.layfigure.render import render
 from dressform.measure import reader as reading
-from dressform.measure.curves import SCALES, Curves, curves
+from dressform.measure.curves import SCALES, curves
 from dressform.measure.reader import Reading
-from dressform.measure.report import Example, Examples, page
+from dressform.measure.report import Example, Examples, Measured, page
 from dressform.measure.separation import (
     GARMENT_WORDS,
     IDENTITY_WORDS,
@@ -47,27 +47,6 @@ from dressform.workspace.trying import masked, tried_on
 from dressform.workspace.workspace import Workspace, asset_of, by_outfit
 
 _MOST_EACH = 10_000
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Figures by name, the matrix asked x appeared, what was right, and how far the reader itself can be trusted.
-
-    ``reader`` is its accuracy for each attribute on held-out dolls, by kind of picture. ``examples`` are the best and the
-    worst probes of each outfit, as finished pictures: none where ``dress`` is not agreed, and never one that came out undressed.
-    """
-
-    figures: dict[str, Figure]
-    matrix: dict[str, dict[str, Figure]]
-    truth: Truth
-    reader: dict[str, dict[str, float]]
-    examples: dict[str, Examples] = field(default_factory=dict)
-    accessories: dict[str, dict[str, Figure]] = field(default_factory=dict)
-    """What wearing each accessory does (``measure.accessories.TRIED_ON``)."""
-    curves: Curves = field(default_factory=dict)
-    """Measures against the outfit's scale, where they were asked for."""
-    notes: tuple[str, ...] = ()
-    """What these figures do not say: a person reads this first."""
 
 
 _DOLLS_ALONE = "the reader behind these figures knows lay-figure dolls alone: of pictures of anything else they say nothing"
@@ -100,8 +79,9 @@ def measure(
     names = [name for name in workspace.trained() if name in sets]
     if not names:
         raise NotReady("no outfit is trained yet: run dressform train; an imported one is measured once pictures of it are added")
-    grant = workspace.gate.need("measure", asset_of(None), *map(asset_of, names), *map(asset_of, workspace.trained("accessory")))
-    extras = [name for name in workspace.trained("accessory") if masked(workspace, name)]
+    extras = [name for name in workspace.trained("accessory") if any(p.has_mask for p in sets.get(name, ()))]
+    grant = workspace.gate.need("measure", asset_of(None), *map(asset_of, [*names, *extras]))
+    extras = [name for name in extras if masked(workspace, name)]
     reader = reading.load(device=workspace.backbone.device)
     truth, notes = _truth(workspace, reader, names, sets)
     names = list(truth.outfits)
@@ -159,10 +139,7 @@ def write_json(measured: Measured, file: Path) -> None:
 
 def write_page(measured: Measured, title: str, file: Path) -> None:
     """Write the same, with examples and what to do, as a page that opens from disk."""
-    text = page(
-        title, measured.figures, measured.matrix, measured.reader, measured.examples, measured.accessories, measured.curves, measured.notes
-    )
-    write_atomically(file, text.encode())
+    write_atomically(file, page(title, measured).encode())
 
 
 def _examples(

@@ -31,7 +31,7 @@ UNNAMED = "not named"
 MOST_SHOWN = 240
 _POSES = (*DOLL_POSES, "sitting", "kneeling", "running", "jumping", "squatting", "lying", "dancing", "arms up", "hands on hips")
 _SAYS = {
-    "from behind": "back", "rear": "back", "from side": "side", "profile": "side", 
+    "from behind": "back", "rear": "back", "from side": "side", "profile": "side",
     "three quarter": "three-quarter", "three-quarter": "three-quarter", "3/4": "three-quarter",
     "後ろ姿": "back", "背面": "back", "横向き": "side", "側面": "side", "斜め": "three-quarter", "正面": "front",
     "立ち": "standing", "座り": "sitting", "歩き": "walking", "走り": "running",

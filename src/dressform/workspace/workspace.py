@@ -83,18 +83,6 @@ class Workspace:
         path = Path(self.character.base_model)
         return path.name if path.is_file() else f"{path.name}.safetensors"
 
-    @property
-    def kind(self) -> str:
-        """Original or self, as the ledger's first grant says. Raises Refused where her file, which anybody can edit, says otherwise."""
-        grants = (e.body["subject"] for e in self.gate.ledger.entries() if e.kind == "grant")
-        agreed = next((subject["kind"] for subject in grants), self.character.kind)
-        if agreed != self.character.kind:
-            raise Refused(
-                f"{character_file.NAME} says she is {self.character.kind!r}, and what was agreed says {agreed!r}: "
-                f"write {agreed!r} there again, or make another character with dressform new"
-            )
-        return agreed
-
     # pictures ---------------------------------------------------------------------------------------
     def pictures(self, outfit: str | None = None, every: bool = False) -> list[Picture]:
         """Neutral pictures, those of one outfit, or every one; none that a model drew from what was revoked since."""
