@@ -192,6 +192,8 @@ def test_with_no_outfit_there_is_no_picture_and_revoking_the_hat_takes_the_hat_a
         dressing.dress(hers, dressing.Asked(("dress",), accessories=composition.said("het")), SampleConfig(1))
     with pytest.raises(BadInput, match=r"scale 0\.1"):
         dressing.dress(hers, dressing.Asked(("dress",), scale=0.1), SampleConfig(1))
+    with pytest.raises(BadInput, match=r"--scale 0\.8.*--wear has none"):
+        dressing.dress(hers, dressing.Asked(wear="green coat", scale=0.8), SampleConfig(1))
     assert not list(hers.looks.glob("*"))
     (worn,) = dressing.dress(hers, dressing.Asked(wear="green coat", accessories=hat), SampleConfig(1))
     assert worn.path.endswith("aoi-green-coat-with-hat-0.png") and worn.prompt.startswith("aoi, aoi_hat, green coat")

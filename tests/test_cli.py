@@ -100,7 +100,9 @@ def test_the_journey_on_a_tiny_base_model(tmp_path: Path, tiny_base: Path, dolls
 
 @pytest.mark.recipe
 def test_the_names_that_cannot_be_used(tmp_path: Path, tiny_base: Path) -> None:
-    refused(run("new", "red", "--age", "30", "--yes", "--base-model", tiny_base, cwd=tmp_path), "already means something")
+    known = run("new", "red", "--age", "30", "--yes", "--base-model", tiny_base, cwd=tmp_path)
+    refused(known, "already means something")
+    assert "What is agreed" not in known.stderr, "nothing is asked for a character that cannot be"
     refused(run("new", "a b", "--age", "30", "--yes", "--base-model", tiny_base, cwd=tmp_path), "a-z, A-Z, 0-9")
     refused(run("new", "mia", "--age", "30", "--yes", "--base-model", "nowhere", cwd=tmp_path), "model_index.json")
     refused(run("new", "mia", "--age", "30", "--yes", "--kind", "photo", "--base-model", tiny_base, cwd=tmp_path), "'original'")

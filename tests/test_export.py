@@ -73,16 +73,33 @@ def test_two_adapters_in_one_file_do_what_they_do_together(tiny_backbone) -> Non
     torch.testing.assert_close(ours(tiny_backbone, [one]), ours(tiny_backbone, [who, worn]), atol=1e-5, rtol=1e-5)
 
 
-def test_a_workflow_links_every_node_to_one_that_is_there() -> None:
-    nodes = json.loads(
-        comfyui.workflow("base.safetensors", [("aoi.safetensors", 1.0), ("aoi-dress.safetensors", 0.8)], "aoi", "", 512, "aoi", 7.5)
-    )
+WORN = [("aoi.safetensors", 1.0), ("aoi-dress.safetensors", 0.8)]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "loaders", "lora"),
+    [
+        ("stable-diffusion-v1", ["CheckpointLoaderSimple"], "LoraLoader"),
+        ("stable-diffusion-xl-v1-base", ["CheckpointLoaderSimple"], "LoraLoader"),
+        ("z-image", ["UNETLoader", "CLIPLoader", "VAELoader"], "LoraLoaderModelOnly"),  # it is published in three files
+    ],
+)
+def test_a_workflow_links_every_node_to_one_that_is_there(architecture: str, loaders: list[str], lora: str) -> None:
+    asked = comfyui.Asked("aoi", "", 512, 7.5, "aoi")
+    nodes = json.loads(comfyui.workflow(architecture, "base.safetensors", WORN, asked))
     links = [v for node in nodes.values() for v in node["inputs"].values() if isinstance(v, list)]
     assert all(str(a) in nodes and type(b) is int for a, b in links)
-    put_on = [n["inputs"] for n in nodes.values() if n["class_type"] == "LoraLoader"]
-    assert [(n["lora_name"], n["strength_model"]) for n in put_on] == [("aoi.safetensors", 1.0), ("aoi-dress.safetensors", 0.8)]
+    assert {n for n, node in nodes.items() if node["class_type"] != "SaveImage"} == {a for a, _ in links}, "none is left unused"
+    assert [
+        n["class_type"] for n in nodes.values() if n["class_type"].endswith(("Loader", "LoaderSimple")) and "Lora" not in n["class_type"]
+    ] == loaders
+    put_on = [n["inputs"] for n in nodes.values() if n["class_type"] == lora]
+    assert [(n["lora_name"], n["strength_model"]) for n in put_on] == WORN
     sampler = next(n for n in nodes.values() if n["class_type"] == "KSampler")
-    assert nodes[sampler["inputs"]["model"][0]]["inputs"]["lora_name"] == "aoi-dress.safetensors"
+    over = nodes[sampler["inputs"]["model"][0]]
+    while "lora_name" not in over["inputs"]:
+        over = nodes[over["inputs"]["model"][0]]
+    assert over["inputs"]["lora_name"] == "aoi-dress.safetensors", "the last that was put on"
 
 
 @pytest.mark.recipe

@@ -181,18 +181,19 @@ def test_fitting_keeps_the_whole_picture_and_moves_the_mask_with_it() -> None:
     assert np.array_equal(intake.fitted(small, 64), small)
 
 
+def exchanged() -> bytes:
+    """The profile of a colour space that is sRGB with red and blue exchanged."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    turned = srgb.replace(b"rXYZ", b"tmpX").replace(b"bXYZ", b"rXYZ").replace(b"tmpX", b"bXYZ")
+    return turned.replace("sRGB".encode("utf-16-be"), "ours".encode("utf-16-be"))
+
+
 def test_colours_follow_the_profile_of_the_picture(tmp_path: Path) -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.new("RGB", (64, 64), (220, 40, 30))
     image.save(tmp_path / "a.png", icc_profile=srgb)
     assert tuple(intake.decode(tmp_path / "a.png", 64, True).pixels[0, 0]) == (220, 40, 30)
-    turned = (
-        srgb.replace(b"rXYZ", b"tmpX")
-        .replace(b"bXYZ", b"rXYZ")
-        .replace(b"tmpX", b"bXYZ")
-        .replace("sRGB".encode("utf-16-be"), "ours".encode("utf-16-be"))
-    )
-    image.save(tmp_path / "b.png", icc_profile=turned)
+    image.save(tmp_path / "b.png", icc_profile=exchanged())
     seen = intake.decode(tmp_path / "b.png", 64, True)
     assert seen.pixels[0, 0, 2] > 180 > 100 > seen.pixels[0, 0, 0] and "from ours" in seen.what
     image.save(tmp_path / "c.png", icc_profile=srgb[:200])
@@ -229,6 +230,22 @@ def test_a_palette_with_a_clear_colour_is_a_cut_out(tmp_path: Path) -> None:
     image.save(tmp_path / "a.png", transparency=0)
     seen = intake.decode(tmp_path / "a.png", 64, True, neutral=True)
     assert tuple(seen.pixels[0, 0]) == (255, 255, 255) and tuple(seen.pixels[32, 32]) == (200, 0, 0)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_what_is_clear_stays_clear_where_colours_are_converted(tmp_path: Path, mode: str) -> None:
+    rgb = np.full((64, 64, 3), 10, np.uint8)
+    rgb[16:48, 16:48] = 200, 30, 0
+    image = Image.fromarray(rgb)
+    if mode == "RGBA":
+        image.putalpha(Image.fromarray((rgb[..., 0] > 100).astype(np.uint8) * 255))
+    if mode == "P":
+        image = image.quantize(2)
+    clear = {"RGB": {"transparency": (10, 10, 10)}, "RGBA": {}, "P": {"transparency": image.getpixel((0, 0))}}[mode]
+    image.save(tmp_path / "a.png", icc_profile=exchanged(), **clear)
+    seen = intake.decode(tmp_path / "a.png", 64, True, neutral=True)
+    assert tuple(seen.pixels[0, 0]) == (255, 255, 255), "clear: the paper shows"
+    assert seen.pixels[32, 32].argmax() == 2 and "from" in seen.what
 
 
 def test_a_soft_picture_is_taken_with_a_warning(tmp_path: Path) -> None:

@@ -186,6 +186,22 @@ def test_a_mask_of_nothing_or_of_everything_is_not_kept(unmasked: Workspace, mon
     assert not [n for n in unmasked.store.list("pictures/") if "mask" in n]
 
 
+def test_a_garment_is_looked_for_by_its_own_words_where_the_body_holds_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[int, int]] = []
+
+    def maps(*given: list[tuple[int, int]]) -> torch.Tensor:
+        said[:] = given[3]
+        return torch.rand(len(said), 8, 8)
+
+    monkeypatch.setattr(attention_maps, "word_maps", maps)
+    asked = ("greenish skin", "green dress", "green")
+    text, square = ", ".join(asked), torch.zeros(3, 64, 64, dtype=torch.uint8)
+    for tag, parts in (("green dress", ["green", "dress"]), ("green", ["green", "green"])):
+        masking.by_words(None, square, asked, [tag])  # type: ignore[arg-type]
+        assert [text[a:b] for a, b in said] == parts
+        assert said[0][0] == len(", ".join(asked[: asked.index(tag)])) + 2, "the tag itself, not the same letters within another"
+
+
 def test_masks_need_consent_and_names_that_exist(unmasked: Workspace) -> None:
     with pytest.raises(UnknownName, match="dress"):
         masking.mask(unmasked, "dres")

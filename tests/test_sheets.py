@@ -177,6 +177,8 @@ def test_a_person_corrects_the_cuts_and_names_the_views() -> None:
     cut = sheets.pictures(whole, Cutting(sheets.columns("0-100, 100-181"), ("front", "back")), 100)
     assert [p.caption for p in cut] == ["front view", "back view"]
     assert np.array_equal(cut[1].pixels, pixels[:, 100:181])
+    named = sheets.pictures(whole, Cutting(views=("3/4", "from behind", "left side", "portrait", "tilted")), 100)
+    assert [p.caption for p in named] == ["3/4 view", "from behind", "left side view", "portrait", "tilted view"]
 
 
 @pytest.mark.parametrize(
@@ -185,6 +187,7 @@ def test_a_person_corrects_the_cuts_and_names_the_views() -> None:
         (Cutting(((0, 9000),)), "columns 0 to"),
         (Cutting(((90, 20),)), "90-20"),
         (Cutting(views=("front",)), "names 1, but there are 3"),
+        (Cutting(views=("front", "sied", "back")), "'sied': did you mean side"),
         (Cutting(((0, 30), (30, 60))), "figure 1 is 30x"),
     ],
 )

@@ -72,6 +72,13 @@ def test_kohya_folders_caption_by_their_name(tmp_path: Path, as_zip: bool) -> No
         assert told(sources.found(tmp_path / "10_aoi woman")) == {"1.png": "aoi, front view", "2.png": "aoi woman"}
 
 
+def test_a_year_is_no_count_of_repeats(tmp_path: Path) -> None:
+    laid_out(tmp_path, {"1.png": picture(1), "2026_holiday pictures/2.png": picture(2)})
+    found = sources.found(tmp_path)
+    assert told(found) == {"1.png": ""} and [left.called for left in found.left] == ["2026_holiday pictures/"]
+    assert told(sources.found(tmp_path / "2026_holiday pictures")) == {"2.png": ""}
+
+
 def test_an_imagefolder_captions_by_its_table(tmp_path: Path) -> None:
     rows = [{"file_name": "1.png", "text": "front view"}, {"file_name": "train/2.png", "caption": "横"}, {"file_name": "gone.png"}]
     rows += [{"file_name": name, "text": "x"} for name in ("../out.png", str(tmp_path / "out.png"), "long" * 100 + ".png")]

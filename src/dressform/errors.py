@@ -29,12 +29,12 @@ class BadInput(DressformError):
 
 
 class UnknownName(BadInput):
-    """A name that does not exist; the nearest existing ones are offered."""
+    """A name that does not exist; the nearest existing ones are offered, and ``first``, what to do where there is none at all."""
 
-    def __init__(self, what: str, given: str, known: Iterable[str]) -> None:
+    def __init__(self, what: str, given: str, known: Iterable[str], first: str = "") -> None:
         names = sorted(known)
         near = difflib.get_close_matches(given, names, n=3, cutoff=0.5) or names[:8]
-        hint = f"did you mean {', '.join(near)}?" if near else "there is none yet."
+        hint = f"did you mean {', '.join(near)}?" if near else f"there is none yet; {first}" if first else "there is none yet"
         super().__init__(f"no {what} named {given!r}: {hint}")
 
 

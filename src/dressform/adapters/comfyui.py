@@ -1,36 +1,88 @@
-"""A ComfyUI workflow (API format) that wears an outfit: checkpoint, one LoraLoader for each adapter, prompt, sampler, picture.
+"""A ComfyUI workflow (API format) that wears an outfit: base model, one LoRA loader for each adapter, prompt, sampler, picture.
 
-Node names and inputs: ComfyUI ``nodes.py``. A link is [node id, output index].
+Node names and inputs: ComfyUI ``nodes.py`` and ``comfy_extras/nodes_model_advanced.py``. A link is [node id, output index].
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Link = list[object]
+Node = Callable[..., str]
+"""Adds a node of a kind with its inputs; its id."""
 
 
-def workflow(
-    checkpoint: str, loras: Sequence[tuple[str, float]], prompt: str, negative: str, side_px: int, prefix: str, guidance: float
-) -> bytes:
-    """The workflow as JSON. ``loras`` are (file name, strength) in the order they are put on."""
+@dataclass(frozen=True)
+class Asked:
+    """What the workflow draws: a square of ``side_px``, saved under names that begin with ``prefix``."""
+
+    prompt: str
+    negative: str
+    side_px: int
+    guidance: float
+    prefix: str
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How ComfyUI draws with one kind of base model, whose ``load`` gives model, text encoder and autoencoder.
+
+    ``beneath`` goes over the model that the adapters are on, ``only_model`` where they leave the text encoder alone.
+    """
+
+    load: Callable[[Node, str], tuple[Link, Link, Link]]
+    empty: str
+    sampler: str
+    scheduler: str
+    beneath: Callable[[Node, Link], Link] = lambda _node, model: model
+    only_model: bool = False
+
+
+def workflow(architecture: str, checkpoint: str, loras: Sequence[tuple[str, float]], asked: Asked) -> bytes:
+    """The workflow as JSON, for a base model of that ModelSpec id. ``loras`` are (file name, strength) in the order they are put on."""
     nodes: dict[str, dict[str, object]] = {}
 
     def node(kind: str, **inputs: object) -> str:
         nodes[str(len(nodes) + 1)] = {"class_type": kind, "inputs": inputs}
         return str(len(nodes))
 
-    loaded = node("CheckpointLoaderSimple", ckpt_name=checkpoint)
-    model, clip, vae = [loaded, 0], [loaded, 1], [loaded, 2]
+    way = _WAYS.get(architecture, _WHOLE)
+    model, clip, vae = way.load(node, checkpoint)
     for file, strength in loras:
-        put_on = node("LoraLoader", lora_name=file, strength_model=strength, strength_clip=strength, model=model, clip=clip)
-        model, clip = [put_on, 0], [put_on, 1]
-    asked = node("CLIPTextEncode", text=prompt, clip=clip)
-    avoided = node("CLIPTextEncode", text=negative, clip=clip)
-    empty = node("EmptyLatentImage", width=side_px, height=side_px, batch_size=1)
+        if way.only_model:
+            model = [node("LoraLoaderModelOnly", lora_name=file, strength_model=strength, model=model), 0]
+        else:
+            put_on = node("LoraLoader", lora_name=file, strength_model=strength, strength_clip=strength, model=model, clip=clip)
+            model, clip = [put_on, 0], [put_on, 1]
     drawn = node(
-        "KSampler", model=model, positive=[asked, 0], negative=[avoided, 0], latent_image=[empty, 0],
-        seed=0, steps=28, cfg=guidance, sampler_name="euler_ancestral", scheduler="normal", denoise=1.0,
+        "KSampler", model=way.beneath(node, model),
+        positive=[node("CLIPTextEncode", text=asked.prompt, clip=clip), 0],
+        negative=[node("CLIPTextEncode", text=asked.negative, clip=clip), 0],
+        latent_image=[node(way.empty, width=asked.side_px, height=asked.side_px, batch_size=1), 0],
+        seed=0, steps=28, cfg=asked.guidance, sampler_name=way.sampler, scheduler=way.scheduler, denoise=1.0,
     )  # fmt: skip
     picture = node("VAEDecode", samples=[drawn, 0], vae=vae)
-    node("SaveImage", images=[picture, 0], filename_prefix=prefix)
+    node("SaveImage", images=[picture, 0], filename_prefix=asked.prefix)
     return json.dumps(nodes, indent=1).encode() + b"\n"
+
+
+def _one_file(node: Node, checkpoint: str) -> tuple[Link, Link, Link]:
+    loaded = node("CheckpointLoaderSimple", ckpt_name=checkpoint)
+    return [loaded, 0], [loaded, 1], [loaded, 2]
+
+
+def _z_image(node: Node, checkpoint: str) -> tuple[Link, Link, Link]:
+    """Published for ComfyUI in three files, of which the text encoder and the autoencoder have these names."""
+    model = node("UNETLoader", unet_name=checkpoint, weight_dtype="default")
+    clip = node("CLIPLoader", clip_name="qwen_3_4b.safetensors", type="lumina2", device="default")
+    return [model, 0], [clip, 0], [node("VAELoader", vae_name="ae.safetensors"), 0]
+
+
+def _shifted(node: Node, model: Link) -> Link:
+    return [node("ModelSamplingAuraFlow", shift=3.0, model=model), 0]
+
+
+_WHOLE = _Way(_one_file, "EmptyLatentImage", "euler_ancestral", "normal")
+_WAYS = {"z-image": _Way(_z_image, "EmptySD3LatentImage", "res_multistep", "simple", _shifted, only_model=True)}

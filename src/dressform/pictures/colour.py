@@ -21,6 +21,8 @@ _OF_A_CAMERA = re.compile(rb"(?:tiff:(?:Make|Model)|exif:(?:FNumber|ExposureTime
 _EXIF_DIRECTORY = 0x8769  # where Exif 2.3 (section 4.6.3) keeps what the exposure was
 _ORIENTATION = 0x0112
 _PROFILE_LIMIT_BYTES = 8 << 20
+_WITHOUT_ALPHA = {"RGBA": "RGB", "RGBa": "RGB", "LA": "L", "La": "L", "P": "RGB", "PA": "RGB", "1": "L"}
+"""A colour profile speaks of the colours alone; what a palette holds are colours."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
@@ -48,7 +50,7 @@ def plain(image: Image.Image, original: bool) -> Plain:
     image, converted, warned = _srgb(_eight_bits(image))
     done += [converted] if converted else []
     warnings += [warned] if warned else []
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+    if _may_be_clear(image):
         whole = np.asarray(image.convert("RGBA"))
         if whole[..., 3].min() < 255:
             return Plain(whole[..., :3], whole[..., 3], tuple(done), tuple(warnings))
@@ -89,6 +91,10 @@ def _upright(image: Image.Image, original: bool) -> tuple[Image.Image, str, list
     return image, "", [f"its orientation {str(orientation)[:20]!r} is none; taken as it lies"]
 
 
+def _may_be_clear(image: Image.Image) -> bool:
+    return "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
+
+
 def _xmp(image: Image.Image) -> bytes:
     said = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     return said.encode() if isinstance(said, str) else bytes(said)
@@ -108,9 +114,7 @@ def _srgb(image: Image.Image) -> tuple[Image.Image, str, str]:
     profile = image.info.get("icc_profile")
     if not profile:
         return image, "from CMYK" if image.mode == "CMYK" else "", ""
-    if image.mode in ("P", "PA", "LA", "1"):
-        transparent = "transparency" in image.info or image.mode in ("PA", "LA")
-        image = image.convert("RGBA" if transparent else "RGB")
+    alpha = image.convert("RGBA").getchannel("A") if _may_be_clear(image) else None
     try:
         if len(profile) > _PROFILE_LIMIT_BYTES:
             raise ValueError("too long")
@@ -118,9 +122,11 @@ def _srgb(image: Image.Image) -> tuple[Image.Image, str, str]:
         called = " ".join(ImageCms.getProfileDescription(own).split())[:40]
         if called.startswith("sRGB"):
             return image, "", ""
-        mode = "RGBA" if image.mode == "RGBA" else "RGB"
-        seen = ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode=mode)
+        flat = image.convert(_WITHOUT_ALPHA.get(image.mode, image.mode))
+        seen = ImageCms.profileToProfile(flat, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
         assert seen is not None
+        if alpha is not None:
+            seen.putalpha(alpha)
         return seen, f"from {called or image.mode}", ""
     except Exception:  # noqa: BLE001 - whatever a broken profile raises
         return image, "", "its colour profile cannot be used; its colours are taken as sRGB"

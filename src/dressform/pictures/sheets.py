@@ -7,6 +7,7 @@ build.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from dressform.pictures.clouds import without_clouds
 from dressform.pictures.components import grown, joined
 from dressform.pictures.figures import OTHER, figure_map, too_large, with_outlines
 from dressform.pictures.intake import Decoded
+from dressform.pictures.tags import folded, kind
 
 MOST_FIGURES = 6
 VIEWS = {2: ("front", "back"), 3: ("front", "side", "back"), 4: ("front", "three-quarter", "side", "back")}
@@ -147,13 +149,21 @@ def _refuse_columns(given: Sequence[tuple[int, int]], width: int) -> None:
 def _views(count: int, given: Sequence[str]) -> Sequence[str]:
     if given and len(given) != count:
         raise BadInput(f"--views names {len(given)}, but there are {count} figures; look at them with --dry-run")
+    for view in given:
+        near = difflib.get_close_matches(folded(view), VIEWS[4], n=1, cutoff=0.7)
+        if near and kind(_as_tag(view)) != "view":
+            raise BadInput(f"--views {view!r}: did you mean {near[0]}?")
     return given or VIEWS.get(count, ("",) * count)
+
+
+def _as_tag(view: str) -> str:
+    return view if kind(view) == "view" else f"{view} view"
 
 
 def _caption(view: str, of_sheet: str) -> str:
     """The view, then what the sheet's caption says of all figures."""
     own = [t.strip() for t in of_sheet.split(",") if t.strip()]
-    return ", ".join([*([f"{view} view"] if view else []), *(t for t in own if not t.lower().endswith((" view", " views", " sheet")))])
+    return ", ".join([*([_as_tag(view)] if view else []), *(t for t in own if not t.lower().endswith((" view", " views", " sheet")))])
 
 
 # at the small size ----------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ _TABLE, _TABLE_LIMIT_BYTES = "metadata.jsonl", 64 << 20
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _CAPTIONS = (".txt", ".caption")
 _BESIDE = (*_CAPTIONS, ".md", ".json", ".jsonl", ".toml", ".csv", ".npz")
-_KOHYA = re.compile(r"\d+_(?P<words>.+)")
+_KOHYA = re.compile(r"\d{1,3}_(?P<words>.+)")  # four digits are a year
 _MASKS = "masks"
 _WRAPPERS = 4
 

@@ -180,7 +180,8 @@ class _Taking:
                 found = sheets.pictures(seen, self.turnaround, self._least_px)
             else:
                 if self.turnaround == "leave" and (count := sheets.figures(seen.pixels)) > 1:
-                    raise BadInput(f"a turnaround sheet of {count} figures: add it with --sheet to cut it, or with --whole as it is")
+                    how = "--sheet" if count <= sheets.MOST_FIGURES else "--sheet --cuts 0-310,320-600,..."
+                    raise BadInput(f"a turnaround sheet of {count} figures: add it with {how} to cut it, or with --whole as it is")
                 found = (seen,)
             packed = [(p, intake.png(p.pixels), None if p.mask is None else intake.png(p.mask)) for p in found]
             return _Looked(item.called, tuple(packed), sheet_of=len(packed) if isinstance(self.turnaround, Cutting) else 0)

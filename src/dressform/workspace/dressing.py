@@ -150,6 +150,8 @@ def _worn(workspace: Workspace, asked: Asked) -> list[_Worn]:
     if not asked.outfits and not wear:
         alone = f"{', '.join(extra.names)} alone is no dressed picture" if extra.names else "no outfit named"
         raise BadInput(f'{alone}: finished pictures are dressed; choose an outfit with --outfit NAME, or --wear "green coat"')
+    if asked.scale != 1 and not asked.outfits:
+        raise BadInput(f"--scale {asked.scale:g}: is the strength of an outfit's adapter, and --wear has none; leave it out")
     workspace.worn("accessory", extra.names)
     found = [
         _Worn(_label(name, extra), composed(Composition.of([name], asked.scale), extra), asked.text)

@@ -166,9 +166,8 @@ def _workflow(workspace: Workspace, adapters: Adapters, worn: tuple[str, ...]) -
     base = workspace.backbone
     loras = [(f"{adapters[name].info.name}.safetensors", 1.0) for name in (None, *worn)]
     prompt = prompt_for(workspace, Composition.of(worn), "front view, standing, white background")
-    return comfyui.workflow(
-        workspace.checkpoint, loras, prompt, "", base.size_px, "-".join((workspace.character.name, *worn)), base.guidance
-    )
+    asked = comfyui.Asked(prompt, "", base.size_px, base.guidance, "-".join((workspace.character.name, *worn)))
+    return comfyui.workflow(base.architecture, workspace.checkpoint, loras, asked)
 
 
 def _card(workspace: Workspace, worn: tuple[str, ...]) -> bytes:

@@ -131,7 +131,7 @@ def by_words(backbone: Backbone, square: torch.Tensor, asked: Sequence[str], gar
     colours: list[attention_maps.Span] = []
     kinds: list[attention_maps.Span] = []
     for tag in garment:
-        start = text.index(tag)
+        start = len(", ".join(["", *asked[: asked.index(tag)]]))
         colours += [(start + a, start + b) for a, b in tags.colour_spans(tag)]
         kinds.append((start + len(tag) - len(tag.split()[-1]), start + len(tag)))
     maps = attention_maps.word_maps(backbone, square, text, [*colours, *kinds], Looks()).numpy()

@@ -105,14 +105,14 @@ class Workspace:
         """The outfit or accessory of that name. Raises UnknownName, with names near it."""
         found = self.character.outfit(name)
         if found is None:
-            raise UnknownName("outfit", name, [o.name for o in self.character.outfits])
+            raise UnknownName("outfit", name, [o.name for o in self.character.outfits], _first("outfit"))
         return found
 
     def worn(self, kind: Worn, names: Sequence[str]) -> list[str]:
         """The names themselves, where all are of that kind. Raises UnknownName, and BadInput for one of the other kind."""
         for name in names:
             if self.character.outfit(name) is None:
-                raise UnknownName(kind, name, self.character.named(kind))
+                raise UnknownName(kind, name, self.character.named(kind), _first(kind))
             refuse_other_kind(self.character, name, kind)
         return list(names)
 
@@ -310,7 +310,6 @@ def create(root: Path, asked: Asked, store: Store | None = None, ask: Ask | None
 
     root = root.absolute()
     character = checked(root, asked)
-    _refuse_known_word(character)
     owner = owners.load(ask) if owners.exists() else owners.make()
     recovery = keys.new_identity()
     part = root.with_name(f".{root.name}.part")
@@ -349,6 +348,10 @@ def _furnish(part: Path, asked: Asked, character: Character, owner: Owner, recov
         sealed.close()
 
 
+def _first(kind: Worn) -> str:
+    return f"add pictures of one with dressform add FOLDER PICTURES --{kind} NAME"
+
+
 def by_outfit(pictures: Sequence[Picture]) -> dict[str | None, list[Picture]]:
     """The same pictures, those of each outfit (None: the neutral ones) together, in their order."""
     found: dict[str | None, list[Picture]] = {}
@@ -358,7 +361,7 @@ def by_outfit(pictures: Sequence[Picture]) -> dict[str | None, list[Picture]]:
 
 
 def checked(root: Path, asked: Asked) -> Character:
-    """The character as she was asked for, where everything but the base model allows it. Raises BadInput or Refused."""
+    """The character as she was asked for. Raises BadInput or Refused; the base model, which is slow to read, is asked last."""
     checked_name("character", asked.name)
     refuse_young(asked.name)
     word = asked.trigger or asked.name
@@ -376,6 +379,7 @@ def checked(root: Path, asked: Asked) -> Character:
         raise BadInput("her boundaries rule out everything that could be agreed to: leave a scope free")
     profiles.refuse_against(asked.profile, asked.permit)
     profiles.checked(asked.profile)
+    _refuse_known_word(character)
     return character
 
 
