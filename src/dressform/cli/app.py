@@ -25,6 +25,7 @@ from dressform.cli import (
     pictures,
     plan,
     profile,
+    remove,
     train,
     vault,
     verify,
@@ -52,7 +53,7 @@ def _main(
 ) -> None: ...
 
 
-for _command in (new, add, pictures, mask, plan, train, dress, lookbook, measure, export, import_, verify, doctor, demo):
+for _command in (new, add, pictures, remove, mask, plan, train, dress, lookbook, measure, export, import_, verify, doctor, demo):
     _name = _command.__name__.rsplit(".", 1)[1].rstrip("_")
     app.command(name=_name, help=_command.__doc__, no_args_is_help=_command.NEEDS_ARGUMENTS)(_command.command)
 

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -27,8 +26,8 @@ from dressform.pictures.intake import Decoded
 from dressform.pictures.sheets import Cutting
 from dressform.pictures.sources import Item
 from dressform.records import IntakeNote, IntakeReport, Outfit, Picture, Worn, checked_name
-from dressform.workspace import captioning, character_file, consenting
-from dressform.workspace.workspace import IDENTITY, Workspace, asset_of, keep_head, refuse_other_kind
+from dressform.workspace import character_file, consenting, forgetting
+from dressform.workspace.workspace import IDENTITY, Workspace, asset_of, refuse_other_kind
 
 OnFile = Callable[[int, int], None]
 Sheets = Cutting | Literal["leave", "whole"]
@@ -123,19 +122,11 @@ def undo(workspace: Workspace) -> tuple[str, int]:
     go_on(workspace)
     entry = _last_add(workspace.gate.ledger.entries())
     workspace.gate.need("add", *entry.body["assets"])
-    ids = set(entry.body["outputs"])
-    names = [n for n in workspace.store.list("pictures/") if n.split("/")[1].split(".")[0] in ids]
-    gone = sum(n.endswith(".json") for n in names)
-    asset = entry.body["assets"][0]
-    sheet = f"previews/masks-{asset.removeprefix('outfit:')}.png"
-    workspace.store.delete_all([*names, *([sheet] if sheet in workspace.store else [])])
-    captioning.forget(workspace, ids)
-    workspace.gate.ledger.append(
-        workspace.signing_key, "attest", datetime.now(UTC),
-        statement=f"took back the add of line {entry.sequence}: {gone} pictures of {asset}", evidence=[entry.sha256],
-    )  # fmt: skip
-    keep_head(workspace.store, workspace.gate.ledger)
-    _forget_empty(workspace, asset.removeprefix("outfit:"))
+    asset, ids = entry.body["assets"][0], set(entry.body["outputs"])
+    here = sum(f"pictures/{i}.json" in workspace.store for i in ids)
+    statement = f"took back the add of line {entry.sequence}: {here} pictures of {asset}"
+    gone = forgetting.forget(workspace, ids, statement, [entry.sha256])
+    forgetting.forget_empty(workspace, asset.removeprefix("outfit:"))
     return asset, gone
 
 
@@ -279,15 +270,6 @@ def add_worn(workspace: Workspace, worn: Outfit) -> None:
     workspace.character = character_file.update(
         workspace.root, lambda her: her if her.outfit(worn.name) else replace(her, outfits=(*her.outfits, worn))
     )
-
-
-def _forget_empty(workspace: Workspace, outfit: str) -> None:
-    """An outfit that has neither pictures nor an adapter any more is not known any more."""
-    her = workspace.character
-    if her.outfit(outfit) and not workspace.pictures(outfit) and workspace.adapter_name(outfit) not in workspace.store:
-        workspace.character = character_file.update(
-            workspace.root, lambda now: replace(now, outfits=tuple(o for o in now.outfits if o.name != outfit))
-        )
 
 
 def _last_add(entries: Sequence[Entry]) -> Entry:

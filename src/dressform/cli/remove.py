@@ -1,0 +1,43 @@
+"""Forget pictures that do not belong. Example: dressform remove aoi --where 'outfit=dress source=07.png'"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dressform.cli import output
+from dressform.cli.opening import opened
+from dressform.errors import BadInput
+
+NEEDS_ARGUMENTS = True
+
+
+def command(
+    character: Annotated[Path, typer.Argument(help="Her folder.")],
+    where: Annotated[str, typer.Option(help="Which pictures: 'outfit=dress source=07.png', as for captions.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Forget them without being asked; needed where no terminal is.")] = False,
+) -> None:
+    from dressform.pictures.tags import Where
+    from dressform.workspace import captioning, forgetting
+
+    wanted = Where.parsed(where)
+    if not wanted.conditions:
+        raise BadInput("say which pictures: --where 'outfit=dress source=07.png'; dressform caption show FOLDER --each lists them")
+    with opened(character) as workspace:
+        found = captioning.matching(workspace, wanted)
+        if not found:
+            raise BadInput(f"--where {where!r}: no picture fits; dressform caption show {character} --each lists them")
+        for picture in found:
+            output.note(f"{picture.outfit or 'neutral'}  {picture.source}  {picture.caption or '(no caption)'}")
+        if not (yes or _agreed(len(found))):
+            raise BadInput("nothing was removed, for nobody said yes")
+        forgetting.remove(workspace, found)
+    output.say(f"removed {len(found)} pictures; no undo brings them back")
+    output.hint(f"what was learned from them stays until it is learned anew: dressform train {character}")
+
+
+def _agreed(count: int) -> bool:
+    return sys.stdin.isatty() and typer.confirm(f"Forget these {count} pictures for good?", default=False, err=True)
