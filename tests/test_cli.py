@@ -12,8 +12,7 @@ import pytest
 
 COMMANDS = (
     "new", "add", "pictures", "caption", "draft", "mask", "plan", "train", "dress", "lookbook", "measure", "export", "import", "verify",
-    "profile", "consent",
-    "vault", "doctor", "demo",
+    "profile", "consent", "remove", "vault", "doctor", "demo",
 )  # fmt: skip
 
 
@@ -102,7 +101,7 @@ def test_the_journey_on_a_tiny_base_model(tmp_path: Path, tiny_base: Path, dolls
 def test_the_names_that_cannot_be_used(tmp_path: Path, tiny_base: Path) -> None:
     known = run("new", "red", "--age", "30", "--yes", "--base-model", tiny_base, cwd=tmp_path)
     refused(known, "already means something")
-    assert "What is agreed" not in known.stderr, "nothing is asked for a character that cannot be"
+    assert "--trigger redchan" in known.stderr and "What is agreed" not in known.stderr, "nothing is asked for a character that cannot be"
     refused(run("new", "a b", "--age", "30", "--yes", "--base-model", tiny_base, cwd=tmp_path), "a-z, A-Z, 0-9")
     refused(run("new", "mia", "--age", "30", "--yes", "--base-model", "nowhere", cwd=tmp_path), "model_index.json")
     refused(run("new", "mia", "--age", "30", "--yes", "--kind", "photo", "--base-model", tiny_base, cwd=tmp_path), "'original'")
@@ -193,6 +192,8 @@ def test_wrong_words_are_refused_in_one_line_and_nothing_is_changed(tmp_path: Pa
         (["add", "mira", str(dolls / "neutral" / "00.png"), "--neutral", "--sheet", "--dry-run", "file"], "is there already"),
         (["add", "mira", str(dolls / "neutral" / "00.png"), "--neutral", "--sheet", "--dry-run", "mira/cuts.png"], "her own folder"),
         (["mask", "mira", "--by", "words", "--word", " "], "--word"),
+        (["mask", "mira"], "no outfit yet"),
+        (["remove", "mira", "--yes"], "say which pictures"),
         (["new", "anna", "--age", "27", "--yes", "--folder", "file"], "is a file"),
         (["new", "anna", "--age", "27", "--yes", "--folder", "file/anna"], "could not make the folder"),
         (["new", "anna", "--age", "27", "--yes", "--expires", "2020-01-01"], "come already"),

@@ -31,7 +31,10 @@ def command(
         raise BadInput('--word: says nothing; name the garment, for example --word "red dress"')
     left, undone = 0, list[str]()
     with opened(character) as workspace, output.bar("masks") as bar:
-        for name in outfit or [o.name for o in workspace.character.outfits]:
+        names = outfit or [o.name for o in workspace.character.outfits]
+        if not names:
+            raise NotReady(f"there is no outfit yet: add pictures of one with dressform add {character} PICTURES --outfit NAME")
+        for name in names:
             try:
                 found = masking.mask(workspace, name, way, words, again, bar)
             except (NotReady, Refused) as error:

@@ -57,15 +57,16 @@ def command(
 def _counts(her: str, shelves: list[Shelf]) -> None:
     from dressform.workspace import room
 
-    columns = ("", "pictures", *room.VIEWS, room.UNNAMED, "poses")
+    columns = ("", "all", *room.VIEWS, room.UNNAMED)
     rows = []
     for shelf in shelves:
-        views, poses = shelf.views(), shelf.poses()
-        said = ", ".join(f"{pose} {n}" for pose, n in poses.most_common())
+        views = shelf.views()
         counts = [str(views[v]) if views[v] else "." for v in (*room.VIEWS, room.UNNAMED)]
-        rows.append((shelf.outfit or "neutral", str(shelf.total), *counts, said))
+        rows.append((shelf.outfit or "neutral", str(shelf.total), *counts))
     output.table(f"{her}: pictures by view", columns, rows)
     for shelf in shelves:
+        said = ", ".join(f"{pose} {n}" for pose, n in shelf.poses().most_common())
+        output.say(f"{shelf.outfit or 'neutral'}: {said}")
         if shelf.drawn:
             output.say(f"{shelf.outfit or 'neutral'}: {shelf.drawn} of {shelf.total} were drawn by the model")
         for lack in room.missing(shelf):

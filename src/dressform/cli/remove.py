@@ -27,7 +27,7 @@ def command(
     if not wanted.conditions:
         raise BadInput("say which pictures: --where 'outfit=dress source=07.png'; dressform caption show FOLDER --each lists them")
     with opened(character) as workspace:
-        found = captioning.matching(workspace, wanted)
+        found = sorted(captioning.matching(workspace, wanted), key=lambda p: (p.outfit or "", p.source))
         if not found:
             raise BadInput(f"--where {where!r}: no picture fits; dressform caption show {character} --each lists them")
         for picture in found:

@@ -386,9 +386,9 @@ def checked(root: Path, asked: Asked) -> Character:
 def _refuse_known_word(character: Character) -> None:
     from dressform import backbones
 
-    word = character.trigger
-    if backbones.load(character.base_model).knows_word(word):
+    word, base = character.trigger, backbones.load(character.base_model)
+    if base.knows_word(word):
+        free = next((w for w in (f"{word}chan", f"{word[:3]}ro", f"{word}{word}") if not base.knows_word(w)), f"{word}xz")
         raise BadInput(
-            f"trigger word {word!r} already means something to the base model: choose a word that means nothing, "
-            f"for example {word}chan or {word[:3]}ro"
+            f"trigger word {word!r} already means something to the base model: choose one that means nothing, for example --trigger {free}"
         )
