@@ -183,7 +183,11 @@ def test_a_sheet_of_three_grows_to_a_set_by_what_is_approved(sheet: Workspace, a
     assert drawn["action"] == "measure" and drawn["inputs"] == ["b" * 64] and len(drawn["outputs"]) == 6
     assert drafting.approve(sheet, drafting.picked(sheet, [2, 1])) == 2
     joined = [p for p in sheet.pictures() if p.generation]
-    assert {p.source for p in joined} == {"drawn-0001.png", "drawn-0002.png"} and all(p.caption.startswith(NEUTRAL) for p in joined)
+    assert (
+        {p.source for p in joined} == {f"drawn-{p.id[:8]}.png" for p in joined}
+        and len(joined) == 2
+        and all(p.caption.startswith(NEUTRAL) for p in joined)
+    )
     assert not any("skin" in p.caption or "hair" in p.caption for p in joined)
     line = sheet.gate.ledger.entries()[-1].body
     assert line["action"] == "add" and line["inputs"] == ["b" * 64] and set(line["outputs"]) == {p.id for p in joined}

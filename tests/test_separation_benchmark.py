@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.differences import paired
 from benchmarks.separation import report
 from benchmarks.separation.arms import Recipe
 from benchmarks.separation.cases import Case, material
 from benchmarks.separation.probing import EVALUATION, Outcome, probe
-from benchmarks.separation.table import figures, markdown, matrix, matrix_markdown
+from benchmarks.separation.table import beside, figures, markdown, matrix, matrix_markdown
 from benchmarks.separation.tasks import EVERY, IN_WORDS, PRESETS, TRUE, side_by_side
 from dressform import backbones
 from dressform.backbones import precision
@@ -144,6 +145,39 @@ def test_the_report_has_tables_matrices_and_curves(tmp_path: Path) -> None:
     assert "## asked and appeared: ours, neutral" in text and "| ours, neutral, 2 outfits |" in text
     assert json.loads((tmp_path / "report.json").read_text())["figures"]["matrix.ours, neutral.coat.swimsuit"]["value"] == 1.0
     assert {"burn_in.svg", "outfits.svg"} <= {file.name for file in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("cells", "low", "high"),
+    [
+        ((36, 12, 2, 0), 0.0569, 0.3404), ((20, 12, 2, 16), 0.0562, 0.3292), ((35, 14, 0, 1), 0.1461, 0.4175),
+        ((1, 97, 1, 1), 0.8736, 0.9850), ((54, 0, 0, 0), -0.0664, 0.0664),
+    ],
+)  # fmt: skip
+def test_pairs_have_the_interval_that_newcombe_printed(cells: tuple[int, int, int, int], low: float, high: float) -> None:
+    """Newcombe 1998 (paired data), table III, method 10: (both, first alone, second alone, neither)."""
+    both, first, second, neither = cells
+    one = [True] * (both + first) + [False] * (second + neither)
+    other = [True] * both + [False] * first + [True] * second + [False] * neither
+    found = paired(one, other)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4) and found.n == sum(cells)
+    turned = paired(other, one)
+    assert (turned.low, turned.high) == pytest.approx((-high, -low), abs=1e-4)
+
+
+def test_arms_are_held_against_a_reference_question_by_question(tmp_path: Path) -> None:
+    def run(arm: str, who: str, right: list[bool]) -> report.Run:
+        outcomes = tuple(Outcome("outfit", "dress", "", True, one, True) for one in right)
+        return report.Run(f"arms/{arm}/{who}", "arms", arm, Case(who), "base+reader", "cpu", 60.0, outcomes)
+
+    ours, words = run("ours, neutral", "beryl", [True, True, True, False]), run(IN_WORDS, "beryl", [True, False, False, True])
+    alone = run("ours, neutral", "edda", [True] * 4)  # nothing to hold it against
+    text = report.write([ours, words, alone], tmp_path)
+    assert f"## more or less than {IN_WORDS!r}, asked the same" in text and "than 'one plain LoRA'" not in text
+    found = json.loads((tmp_path / "report.json").read_text())["figures"][f"beside {IN_WORDS}.ours, neutral.identity_fidelity"]
+    assert found["value"] == 0.25 and found["n"] == 4
+    with pytest.raises(ValueError, match="different things"):
+        beside(ours.outcomes, [replace(o, asked="coat") for o in words.outcomes])
 
 
 def test_a_curve_of_wardrobes_ends_at_the_eight_that_the_arms_have() -> None:

@@ -11,8 +11,11 @@ from pathlib import Path
 from benchmarks.separation import plots, table
 from benchmarks.separation.cases import Case
 from benchmarks.separation.probing import Outcome
+from benchmarks.separation.tasks import IN_WORDS
 from dressform.records import Figure
 
+REFERENCES = (IN_WORDS, "one plain LoRA")
+"""Arms that every other one is held against, question by question."""
 CURVES = {"outfits": "outfits in the wardrobe", "pictures": "pictures of each outfit"}
 """Blocks that are curves: one arm at several numbers."""
 
@@ -57,6 +60,10 @@ def write(runs: Sequence[Run], out: Path) -> str:
         text += [f"## {block}", "", table.markdown(found), ""]
         if block in CURVES:
             plots.curves(curves_of(runs, block), CURVES[block], out / f"{block}.svg")
+    for reference in REFERENCES:
+        if found := _beside(runs, reference):
+            named |= {f"beside {reference}.{arm}.{name}": f for arm, figures in found.items() for name, f in figures.items()}
+            text += [f"## more or less than {reference!r}, asked the same", "", table.markdown(found, table.BESIDE), ""]
     arms = {label: table.matrix(outcomes) for label, outcomes in _by([run for run in runs if run.block == "arms"]).items()}
     if arms:
         plots.matrices(arms, out / "burn_in.svg")
@@ -93,6 +100,18 @@ def _by(runs: Sequence[Run]) -> dict[str, list[Outcome]]:
         label = f"{run.arm}, {getattr(run.case, run.block)} {run.block}" if run.block in CURVES else run.arm
         found.setdefault(label, []).extend(run.outcomes)
     return found
+
+
+def _beside(runs: Sequence[Run], reference: str) -> dict[str, dict[str, Figure]]:
+    """Arm -> how far it lies above the ``reference`` arm, over the cases that both have: those were asked the same."""
+    asked = {run.case: run.outcomes for run in runs if run.arm == reference}
+    pairs: dict[str, tuple[list[Outcome], list[Outcome]]] = {}
+    for run in runs:
+        if run.arm != reference and run.case in asked and len(run.outcomes) == len(asked[run.case]):
+            own, beside = pairs.setdefault(run.arm, ([], []))
+            own.extend(run.outcomes)
+            beside.extend(asked[run.case])
+    return {arm: table.beside(own, beside) for arm, (own, beside) in pairs.items()}
 
 
 def curves_of(runs: Sequence[Run], block: str) -> dict[str, dict[int, dict[str, Figure]]]:

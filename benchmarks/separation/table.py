@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from benchmarks.differences import apart
+from benchmarks.differences import apart, paired
 from benchmarks.separation.probing import Outcome
 from dressform.measure.statistics import share
 from dressform.records import Figure
@@ -42,6 +42,27 @@ def figures(outcomes: Iterable[Outcome]) -> dict[str, Figure]:
         "identity_base_garments": share(o.identity for o in groups["base garment"]),
         "conformity": share(o.outfit and o.identity and o.scene for o in groups["outfit"]),
         "prompt_fidelity": share(o.scene for o in every),
+    }
+
+
+BESIDE = ("burn_in", "outfit_fidelity", "identity_fidelity", "identity_base_garments", "conformity")
+
+
+def beside(one: Sequence[Outcome], other: Sequence[Outcome]) -> dict[str, Figure]:
+    """How far ``one`` lies above ``other``, which was asked the same, question by question. Raises ValueError where it was not."""
+    if [(o.group, o.asked) for o in one] != [(o.group, o.asked) for o in other]:
+        raise ValueError("the two were asked different things")
+
+    def difference(group: str, right: Callable[[Outcome], bool]) -> Figure:
+        own = [(right(a), right(b)) for a, b in zip(one, other, strict=True) if a.group == group or not group]
+        return paired([a for a, _ in own], [b for _, b in own])
+
+    return {
+        "burn_in": difference("", lambda o: bool(o.appeared)),
+        "outfit_fidelity": difference("outfit", lambda o: o.outfit),
+        "identity_fidelity": difference("outfit", lambda o: o.identity),
+        "identity_base_garments": difference("base garment", lambda o: o.identity),
+        "conformity": difference("outfit", lambda o: o.outfit and o.identity and o.scene),
     }
 
 

@@ -354,7 +354,7 @@ def _join(workspace: Workspace, outfit: str | None, candidates: Sequence[Candida
     for c in new:
         data = workspace.store.read(f"{_name(c)}.png")
         height, width = intake.from_png(data).shape[:2]
-        row = Picture(c.id, outfit, c.caption, width, height, False, f"drawn-{c.number:04}.png", c.generation)
+        row = Picture(c.id, outfit, c.caption, width, height, False, f"drawn-{c.id[:8]}.png", c.generation)
         parts |= {f"pictures/{c.id}.png": data, f"pictures/{c.id}.json": json.dumps(asdict(row), ensure_ascii=False).encode()}
     if new:
         workspace.record(grant, sorted({one for c in new for one in c.drew}), [c.id for c in new])
