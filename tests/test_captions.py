@@ -64,11 +64,11 @@ def test_an_edit_takes_out_puts_in_place_and_adds_in_this_order() -> None:
     [
         ("", True), ("outfit=dress", True), ("outfit=neutral", False), ("tag=park", True), ('tag="park background"', True),
         ("tag=par", False), ("tag=par*", True), ("tag!=waving", False), ("tag!=night", True), ("caption=any", True),
-        ("caption=none", False), ("source=0*.png", True), ("outfit=dress tag=night", False),
+        ("caption=none", False), ("source=0*.png", True), ("id=3f2a", True), ("id=f2", False), ("outfit=dress tag=night", False),
     ],
 )  # fmt: skip
 def test_a_filter_means_pictures_that_fit_every_condition(text: str, fits: bool) -> None:
-    assert Where.parsed(text).holds("dress", "waving, park background", "01.png") is fits
+    assert Where.parsed(text).holds("dress", "waving, park background", "01.png", "3f2a91bc") is fits
 
 
 @pytest.mark.parametrize("text", ["colour=red", "outfit", "tag='open", "caption=maybe"])

@@ -85,7 +85,7 @@ WORN = [("aoi.safetensors", 1.0), ("aoi-dress.safetensors", 0.8)]
     ],
 )
 def test_a_workflow_links_every_node_to_one_that_is_there(architecture: str, loaders: list[str], lora: str) -> None:
-    asked = comfyui.Asked("aoi", "", 512, 7.5, "aoi")
+    asked = comfyui.Asked("aoi", "", 512, 7.5, "aoi", shift=6.0)
     nodes = json.loads(comfyui.workflow(architecture, "base.safetensors", WORN, asked))
     links = [v for node in nodes.values() for v in node["inputs"].values() if isinstance(v, list)]
     assert all(str(a) in nodes and type(b) is int for a, b in links)
@@ -97,6 +97,7 @@ def test_a_workflow_links_every_node_to_one_that_is_there(architecture: str, loa
     assert [(n["lora_name"], n["strength_model"]) for n in put_on] == WORN
     sampler = next(n for n in nodes.values() if n["class_type"] == "KSampler")
     over = nodes[sampler["inputs"]["model"][0]]
+    assert over["inputs"].get("shift", 6.0) == 6.0
     while "lora_name" not in over["inputs"]:
         over = nodes[over["inputs"]["model"][0]]
     assert over["inputs"]["lora_name"] == "aoi-dress.safetensors", "the last that was put on"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
 from dressform.cli.app import app
-from dressform.errors import UnknownName
+from dressform.errors import NotReady, Tampered, UnknownName
 from dressform.pictures.tags import Edit, Where
 from dressform.workspace import adding, captioning, consenting, forgetting
 from tests.test_adding import small, written  # noqa: F401 - a fixture
@@ -37,7 +40,8 @@ def dressed(small: Workspace, tmp_path: Path) -> Workspace:  # noqa: F811
     small.add([written(tmp_path / "a", 2)], None)
     small.add([written(tmp_path / "b", 3, alpha=True)], "dress")
     captioning.edit(small, Where(), Edit(add=("tall",)))
-    for name in ("previews/masks-dress.png", "cache/pictures/0a", "cache/texts/0b", "adapters/identity.safetensors"):
+    cached = [f"cache/pictures/{p.id}-0a" for p in small.pictures(every=True)]
+    for name in ("previews/masks-dress.png", "lint/looked-at.json", "cache/texts/0b", "adapters/identity.safetensors", *cached):
         small.store.write(name, b"made of them")
     return small
 
@@ -51,13 +55,72 @@ def test_nothing_of_a_removed_picture_is_left_and_all_of_the_others(dressed: Wor
     assert everything_of(dressed, gone) == [] and {p.id: everything_of(dressed, p) for p in others} == before
     assert dressed.pictures(every=True) == others
     left = list(dressed.store.list())
-    assert "previews/masks-dress.png" not in left and "cache/pictures/0a" not in left, "what shows or encodes it"
+    assert "previews/masks-dress.png" not in left and "lint/looked-at.json" not in left, "what shows it, and what was seen of it"
     assert "cache/texts/0b" in left and "adapters/identity.safetensors" in left
     (line,) = dressed.gate.ledger.entries()[lines:]
     assert line.body["statement"] == "removed pictures: 1 of outfit:dress" and line.body["evidence"] == [gone.id]
     consenting.verify(dressed)
     assert adding.undo(dressed) == ("outfit:dress", 2), "the add that it came by still stands, for the rest"
     assert dressed.add([tmp_path / "b"], "dress").taken == 3
+
+
+def test_one_who_is_interrupted_can_ask_for_the_same_again(dressed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = meant(dressed, "outfit=dress source=00001.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(dressed.store), "delete_all", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            forgetting.remove(dressed, gone)
+    assert meant(dressed, "outfit=dress source=00001.png") == gone
+    forgetting.remove(dressed, gone)
+    assert everything_of(dressed, gone[0]) == []
+
+
+def test_an_add_of_which_nothing_is_left_is_not_the_one_to_take_back(dressed: Workspace) -> None:
+    forgetting.remove(dressed, meant(dressed, "outfit=dress"))
+    assert adding.undo(dressed) == ("neutral", 2)
+
+
+def test_pictures_that_a_revocation_hides_keep_their_outfit_known(dressed: Workspace) -> None:
+    (drawn, *_) = meant(dressed, "outfit=dress")
+    row = json.loads(dressed.store.read(f"pictures/{drawn.id}.json")) | {"generation": 1}
+    dressed.store.write(f"pictures/{drawn.id}.json", json.dumps(row).encode())
+    grant = dressed.gate.need("add", "outfit:dress")
+    dressed.record(grant, [dressed.pictures()[0].id], [drawn.id])
+    consenting.revoke(dressed, ("neutral",), 7)
+    shown = meant(dressed, "outfit=dress")
+    assert drawn.id not in {p.id for p in shown}
+    forgetting.remove(dressed, shown)
+    assert dressed.character.outfit("dress") and f"pictures/{drawn.id}.json" in dressed.store
+
+
+def test_nothing_is_written_on_a_ledger_that_was_put_back(dressed: Workspace) -> None:
+    file = dressed.root / "consent.jsonl"
+    before = file.read_bytes()
+    consenting.revoke(dressed, (), 7)
+    file.write_bytes(before)
+    with pytest.raises(Tampered):
+        forgetting.remove(dressed, dressed.pictures(every=True))
+    assert file.read_bytes() == before and len(dressed.pictures(every=True)) == 5
+
+
+def test_a_picture_is_named_by_its_id_or_by_its_file_as_it_is_called(small: Workspace, tmp_path: Path) -> None:  # noqa: F811
+    folder = written(tmp_path / "a", 2)
+    (folder / "00000.png").rename(folder / "girl[1].png")
+    (folder / "00001.png").rename(folder / "girl1.png")
+    small.add([folder], None)
+    (one,) = meant(small, "source=girl[1].png")
+    assert one.source == "girl[1].png" and meant(small, f"id={one.id[:8]}") == [one] and not meant(small, "id=")
+
+
+def test_a_training_under_way_goes_on_without_what_others_had_encoded(dressed: Workspace) -> None:
+    from dressform.train import cache
+
+    kept, gone = meant(dressed, "outfit=neutral")[0], meant(dressed, "outfit=dress")[0]
+    forgetting.remove(dressed, [gone])
+    assert f"cache/pictures/{kept.id}-0a" in dressed.store and f"cache/pictures/{gone.id}-0a" not in dressed.store
+    backbone = SimpleNamespace(device=torch.device("cpu"), sha256="")
+    with pytest.raises(NotReady, match="removed meanwhile"):
+        cache.Cache(dressed.store, backbone).read(f"cache/pictures/{gone.id}-0a")  # type: ignore[arg-type]
 
 
 def test_an_outfit_with_no_picture_and_no_adapter_is_not_known_any_more(dressed: Workspace) -> None:
@@ -102,5 +165,5 @@ def test_the_command_asks_and_says_what_it_would_forget(tmp_path: Path, monkeypa
         assert refused.exit_code == 1 and says in str(refused.exception)
         assert sources() == ["01.png", "02.png"]
     done = run("--where", "source=01.png", "--yes")
-    assert done.exit_code == 0 and "removed 1 pictures" in done.stdout and "neutral  01.png" in done.stderr
+    assert done.exit_code == 0 and "removed 1 pictures" in done.stdout and "01.png" in done.stderr and "neutral  id=" in done.stderr
     assert sources() == ["02.png"]

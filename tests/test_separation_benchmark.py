@@ -172,7 +172,8 @@ def test_arms_are_held_against_a_reference_question_by_question(tmp_path: Path) 
 
     ours, words = run("ours, neutral", "beryl", [True, True, True, False]), run(IN_WORDS, "beryl", [True, False, False, True])
     alone = run("ours, neutral", "edda", [True] * 4)  # nothing to hold it against
-    text = report.write([ours, words, alone], tmp_path)
+    curves = [replace(one, block="outfits") for one in (ours, words)]  # other numbers of outfits, and not whole wardrobes
+    text = report.write([ours, words, alone, *curves], tmp_path)
     assert f"## more or less than {IN_WORDS!r}, asked the same" in text and "than 'one plain LoRA'" not in text
     found = json.loads((tmp_path / "report.json").read_text())["figures"][f"beside {IN_WORDS}.ours, neutral.identity_fidelity"]
     assert found["value"] == 0.25 and found["n"] == 4

@@ -14,7 +14,9 @@ from benchmarks.separation.probing import Outcome
 from benchmarks.separation.tasks import IN_WORDS
 from dressform.records import Figure
 
-REFERENCES = (IN_WORDS, "one plain LoRA")
+COMPARED = ("arms", "ablations")
+"""Blocks of whole wardrobes, each asked for as much."""
+REFERENCES = (IN_WORDS, "one plain LoRA", "ours, neutral")
 """Arms that every other one is held against, question by question."""
 CURVES = {"outfits": "outfits in the wardrobe", "pictures": "pictures of each outfit"}
 """Blocks that are curves: one arm at several numbers."""
@@ -104,9 +106,10 @@ def _by(runs: Sequence[Run]) -> dict[str, list[Outcome]]:
 
 def _beside(runs: Sequence[Run], reference: str) -> dict[str, dict[str, Figure]]:
     """Arm -> how far it lies above the ``reference`` arm, over the cases that both have: those were asked the same."""
-    asked = {run.case: run.outcomes for run in runs if run.arm == reference}
+    whole = [run for run in runs if run.block in COMPARED]
+    asked = {run.case: run.outcomes for run in whole if run.arm == reference}
     pairs: dict[str, tuple[list[Outcome], list[Outcome]]] = {}
-    for run in runs:
+    for run in whole:
         if run.arm != reference and run.case in asked and len(run.outcomes) == len(asked[run.case]):
             own, beside = pairs.setdefault(run.arm, ([], []))
             own.extend(run.outcomes)

@@ -1,6 +1,7 @@
 """A ComfyUI workflow (API format) that wears an outfit: base model, one LoRA loader for each adapter, prompt, sampler, picture.
 
-Node names and inputs: ComfyUI ``nodes.py`` and ``comfy_extras/nodes_model_advanced.py``. A link is [node id, output index].
+Node names and inputs: ComfyUI ``nodes.py``, ``comfy_extras/nodes_model_advanced.py`` and ``nodes_sd3.py``. A link is [node id, output
+index].
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ Node = Callable[..., str]
 
 @dataclass(frozen=True)
 class Asked:
-    """What the workflow draws: a square of ``side_px``, saved under names that begin with ``prefix``."""
+    """What the workflow draws: a square of ``side_px``, saved under names that begin with ``prefix``; ``shift`` is ``Backbone``'s."""
 
     prompt: str
     negative: str
     side_px: int
     guidance: float
     prefix: str
+    shift: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class _Way:
     empty: str
     sampler: str
     scheduler: str
-    beneath: Callable[[Node, Link], Link] = lambda _node, model: model
+    beneath: Callable[[Node, Link, float], Link] = lambda _node, model, _shift: model
     only_model: bool = False
 
 
@@ -57,7 +59,7 @@ def workflow(architecture: str, checkpoint: str, loras: Sequence[tuple[str, floa
             put_on = node("LoraLoader", lora_name=file, strength_model=strength, strength_clip=strength, model=model, clip=clip)
             model, clip = [put_on, 0], [put_on, 1]
     drawn = node(
-        "KSampler", model=way.beneath(node, model),
+        "KSampler", model=way.beneath(node, model, asked.shift),
         positive=[node("CLIPTextEncode", text=asked.prompt, clip=clip), 0],
         negative=[node("CLIPTextEncode", text=asked.negative, clip=clip), 0],
         latent_image=[node(way.empty, width=asked.side_px, height=asked.side_px, batch_size=1), 0],
@@ -80,8 +82,8 @@ def _z_image(node: Node, checkpoint: str) -> tuple[Link, Link, Link]:
     return [model, 0], [clip, 0], [node("VAELoader", vae_name="ae.safetensors"), 0]
 
 
-def _shifted(node: Node, model: Link) -> Link:
-    return [node("ModelSamplingAuraFlow", shift=3.0, model=model), 0]
+def _shifted(node: Node, model: Link, shift: float) -> Link:
+    return [node("ModelSamplingAuraFlow", shift=shift, model=model), 0]
 
 
 _WHOLE = _Way(_one_file, "EmptyLatentImage", "euler_ancestral", "normal")

@@ -52,6 +52,8 @@ class Asking(Protocol):
 class Schedule(Protocol):
     """How noise is added and taken away again (schedule.py), as ``Backbone`` states it."""
 
+    shift: float
+
     def add_noise(self, latents: Tensor, noise: Tensor, t: Tensor) -> Tensor: ...
 
     def target(self, latents: Tensor, noise: Tensor, t: Tensor) -> Tensor: ...
@@ -93,7 +95,7 @@ class Assembled:
     def __init__(self, source: Source, where: Placement, traits: Traits, parts: Parts) -> None:
         self._source, self._traits, self._parts = source, traits, parts
         self.device = where.device
-        self.schedule, self.asking = parts.schedule, parts.asking
+        self.schedule, self.asking, self.shift = parts.schedule, parts.asking, parts.schedule.shift
         self.architecture, self.guidance, self.size_px = traits.architecture, traits.guidance, traits.size_px
         self.usual_targets, self.square = traits.usual_targets, traits.square
         self.cell_px, self.latent_channels = parts.pictures.cell_px, parts.pictures.latent_channels

@@ -16,7 +16,8 @@ class Backbone(Protocol):
     h and w are multiples of ``side_px`` and need not be equal. ``architecture`` is its ModelSpec id, as adapter files name it.
     ``square`` is True where its pictures are ``size_px`` on every side; others may have any size of about that area.
     ``guidance`` is the scale that pictures of this base model are usually drawn with, ``usual_targets`` the layers ("attention" or
-    "all") that adapters for it usually reach. ``device`` is where it works, ``float16`` True where it computes in these numbers:
+    "all") that adapters for it usually reach. ``shift`` is how far a flow's noise levels are shifted (Esser et al. 2024; 1: not at
+    all). ``device`` is where it works, ``float16`` True where it computes in these numbers:
     small gradients vanish in them, large values overflow. The denoiser is read on first use.
     """
 
@@ -28,6 +29,7 @@ class Backbone(Protocol):
     square: bool
     latent_channels: int
     guidance: float
+    shift: float
     usual_targets: str
     float16: bool
 

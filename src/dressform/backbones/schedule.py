@@ -39,6 +39,8 @@ def min_snr_weight(snr: Tensor, gamma: float, prediction: Prediction) -> Tensor:
 class Diffusion:
     """The schedule of a scheduler_config.json, sampled with DDIM (Song et al. 2020). Raises BadInput for one that is not known."""
 
+    shift = 1.0
+
     def __init__(self, config: Mapping[str, Any], device: torch.device) -> None:
         said = {key: config[key] for key in (*_BETAS, *_STEPS) if config.get(key) is not None}
         if (
@@ -106,7 +108,7 @@ class Flow:
     """Rectified flow with the shift of a scheduler_config.json, sampled by Euler's steps (Esser et al. 2024, section 5.3.2)."""
 
     def __init__(self, config: Mapping[str, Any], patch_cells: int) -> None:
-        self._shift = float(config.get("shift", 1.0))
+        self.shift = float(config.get("shift", 1.0))
         self._by_size = bool(config.get("use_dynamic_shifting", False))
         self._shifts = float(config.get("base_shift", 0.5)), float(config.get("max_shift", 1.15))
         self._tokens = int(config.get("base_image_seq_len", 256)), int(config.get("max_image_seq_len", 4096))
@@ -130,7 +132,7 @@ class Flow:
     def levels(self, steps: int, height: int, width: int) -> list[float]:
         """The shares of noise that sampling goes through, from 1 to 0: ``steps`` + 1 numbers, for latents of that size."""
         even = [1 - i / steps for i in range(steps)]
-        shift = self._shift
+        shift = self.shift
         if self._by_size:
             (low, high), (few, many) = self._shifts, self._tokens
             tokens = (height // self._patch_cells) * (width // self._patch_cells)

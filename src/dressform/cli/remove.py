@@ -17,26 +17,37 @@ NEEDS_ARGUMENTS = True
 
 def command(
     character: Annotated[Path, typer.Argument(help="Her folder.")],
-    where: Annotated[str, typer.Option(help="Which pictures: 'outfit=dress source=07.png', as for captions.")] = "",
+    where: Annotated[str, typer.Option(help="Which pictures: 'outfit=dress source=07.png' or 'id=3f2a91bc'.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Forget them without being asked; needed where no terminal is.")] = False,
 ) -> None:
     from dressform.pictures.tags import Where
-    from dressform.workspace import captioning, forgetting
+    from dressform.workspace import adding, captioning, forgetting
 
     wanted = Where.parsed(where)
     if not wanted.conditions:
         raise BadInput("say which pictures: --where 'outfit=dress source=07.png'; dressform caption show FOLDER --each lists them")
     with opened(character) as workspace:
+        adding.go_on(workspace)
         found = sorted(captioning.matching(workspace, wanted), key=lambda p: (p.outfit or "", p.source))
         if not found:
             raise BadInput(f"--where {where!r}: no picture fits; dressform caption show {character} --each lists them")
         for picture in found:
-            output.note(f"{picture.outfit or 'neutral'}  {picture.source}  {picture.caption or '(no caption)'}")
+            called = f"{picture.source}, figure {picture.figure}" if picture.figure else picture.source
+            output.note(f"{picture.outfit or 'neutral'}  id={picture.id[:8]}  {called}  {picture.caption or '(no caption)'}")
         if not (yes or _agreed(len(found))):
             raise BadInput("nothing was removed, for nobody said yes")
         forgetting.remove(workspace, found)
+        emptied = [
+            o
+            for o in dict.fromkeys(p.outfit for p in found)
+            if o and workspace.character.outfit(o) and not forgetting.has_pictures(workspace, o)
+        ]
     output.say(f"removed {len(found)} pictures; no undo brings them back")
     output.hint(f"what was learned from them stays until it is learned anew: dressform train {character}")
+    for outfit in emptied:
+        output.note(
+            f"{outfit} has no picture left; its adapter stays, until dressform consent revoke {character} --asset {outfit} takes it away"
+        )
 
 
 def _agreed(count: int) -> bool:

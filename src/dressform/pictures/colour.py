@@ -21,8 +21,6 @@ _OF_A_CAMERA = re.compile(rb"(?:tiff:(?:Make|Model)|exif:(?:FNumber|ExposureTime
 _EXIF_DIRECTORY = 0x8769  # where Exif 2.3 (section 4.6.3) keeps what the exposure was
 _ORIENTATION = 0x0112
 _PROFILE_LIMIT_BYTES = 8 << 20
-_WITHOUT_ALPHA = {"RGBA": "RGB", "RGBa": "RGB", "LA": "L", "La": "L", "P": "RGB", "PA": "RGB", "1": "L"}
-"""A colour profile speaks of the colours alone; what a palette holds are colours."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
@@ -101,10 +99,16 @@ def _xmp(image: Image.Image) -> bytes:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit grey; Pillow's own conversion would turn nearly all of it white."""
+    """16-bit grey as 8-bit grey; Pillow's own conversion would turn nearly all of it white. The clear colour goes with it."""
+    clear = image.info.get("transparency")
     if not image.mode.startswith("I"):
+        if isinstance(clear, tuple) and max(clear) > 255:  # of a picture of 16 bits, which Pillow has read as 8
+            image.info["transparency"] = tuple(value >> 8 for value in clear)
         return image
-    eight = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+    deep = np.asarray(image).astype(np.uint32)
+    eight = Image.fromarray((deep >> 8).clip(0, 255).astype(np.uint8))
+    if isinstance(clear, int):
+        eight.putalpha(Image.fromarray(np.where(deep == clear, 0, 255).astype(np.uint8)))
     eight.info = {k: v for k, v in image.info.items() if k == "icc_profile"}
     return eight
 
@@ -122,7 +126,8 @@ def _srgb(image: Image.Image) -> tuple[Image.Image, str, str]:
         called = " ".join(ImageCms.getProfileDescription(own).split())[:40]
         if called.startswith("sRGB"):
             return image, "", ""
-        flat = image.convert(_WITHOUT_ALPHA.get(image.mode, image.mode))
+        grey = str(getattr(own.profile, "xcolor_space", "")).strip() == "GRAY"
+        flat = image.convert("L" if grey else "CMYK" if image.mode == "CMYK" else "RGB")  # a profile speaks of colours alone
         seen = ImageCms.profileToProfile(flat, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
         assert seen is not None
         if alpha is not None:

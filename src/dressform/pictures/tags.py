@@ -16,7 +16,7 @@ from dressform.errors import BadInput
 Kind = Literal["body", "garment", "view", "pose", "background"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _SPEAKS_LAST: tuple[Kind, ...] = ("background", "view", "pose", "garment", "body")
-_FILTERS = ("outfit", "tag", "tag!", "caption", "source")
+_FILTERS = ("outfit", "tag", "tag!", "caption", "source", "id")
 
 
 def tags(caption: str) -> tuple[str, ...]:
@@ -110,22 +110,27 @@ class Where:
         for part in parts:
             key, sign, value = part.partition("=")
             if key not in _FILTERS or not sign:
-                raise BadInput(f"filter {part!r}: use outfit=NAME, tag=TAG, tag!=TAG, caption=none or source=FILE")
+                raise BadInput(f"filter {part!r}: use outfit=NAME, tag=TAG, tag!=TAG, caption=none, source=FILE or id=ID")
             if key == "caption" and value not in ("none", "any"):
                 raise BadInput(f"filter {part!r}: use caption=none or caption=any")
             found.append((key, value))
         return Where(tuple(found))
 
-    def holds(self, outfit: str, caption: str, source: str) -> bool:
-        """``outfit`` is "neutral" for a neutral picture. A tag may hold ``*``; without one, whole tags or their first or last words fit."""
-        return all(self._one(key, value, outfit, caption, source) for key, value in self.conditions)
+    def holds(self, outfit: str, caption: str, source: str, id: str) -> bool:
+        """``outfit`` is "neutral" for a neutral picture. A tag may hold ``*``; without one, whole tags or their first or last words fit.
+
+        A source may hold ``*`` and ``?`` (brackets are meant as they stand); an id is given by its beginning.
+        """
+        return all(self._one(key, value, outfit, caption, source, id) for key, value in self.conditions)
 
     @staticmethod
-    def _one(key: str, value: str, outfit: str, caption: str, source: str) -> bool:
+    def _one(key: str, value: str, outfit: str, caption: str, source: str, id: str) -> bool:
         if key == "outfit":
             return outfit == value
         if key == "source":
-            return fnmatch.fnmatchcase(source, value)
+            return _as_said(source, value)
+        if key == "id":
+            return bool(value) and id.startswith(value)
         if key == "caption":
             return bool(tags(caption)) == (value == "any")
         named = any(_fits(t, value) for t in tags(caption))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from dressform.backbones.protocol import Backbone
+from dressform.errors import NotReady
 from dressform.pictures import buckets, intake
 from dressform.store import Store
 from dressform.train.data import WHOLE, Example, Named, garment_cells
@@ -52,14 +53,24 @@ class Source:
 
 @dataclass(frozen=True)
 class _Names:
-    """Where one source's encodings lie."""
+    """Where one source's encodings lie. A picture's begins with its id, so that it can be forgotten without the base model."""
 
-    picture: str
+    id: str
+    key: str
     texts: tuple[str, ...]
+
+    @property
+    def picture(self) -> str:
+        return f"{_PLACE}pictures/{self.id}-{self.key}"
 
     @property
     def all(self) -> tuple[str, ...]:
         return (self.picture, *self.texts)
+
+
+def forget(store: Store, ids: Collection[str]) -> None:
+    """Let nothing that was encoded of these pictures be left, by whatever base model."""
+    store.delete_all([name for name in store.list(f"{_PLACE}pictures/") if name.rpartition("/")[2].split("-")[0] in ids])
 
 
 class Cache:
@@ -90,10 +101,12 @@ class Cache:
         return len(unused)
 
     def read(self, name: str) -> dict[str, Tensor]:
-        """The tensors of one encoding."""
+        """The tensors of one encoding. Raises NotReady where it was forgotten since."""
         if name in self._recent:
             self._recent.move_to_end(name)
             return self._recent[name]
+        if name not in self._store:
+            raise NotReady("a picture that is being learned from was removed meanwhile: run dressform train again")
         tensors = {key: value.to(self._device) for key, value in load_tensors(self._store.read(name)).items()}
         self._recent[name] = tensors
         self._recent_bytes += _size(tensors.values())
@@ -107,7 +120,8 @@ class Cache:
             size += ["buckets", self._backbone.side_px]
         mask = hashlib.sha256(self._store.read(source.mask)).hexdigest() if source.mask else ""
         return _Names(
-            f"{_PLACE}pictures/{_key('picture', base, size, source.id, mask)}",
+            source.id,
+            _key("picture", base, size, source.id, mask),
             tuple(f"{_PLACE}texts/{_key('text', base, said)}" for said in source.texts),
         )
 
@@ -144,7 +158,7 @@ class CachedSet:
 
     @property
     def digest(self) -> str:
-        named = (" ".join((i, *n.all)) for i, n in zip(self.ids, self.names, strict=True))
+        named = (" ".join((i, f"{_PLACE}pictures/{n.key}", *n.texts)) for i, n in zip(self.ids, self.names, strict=True))
         return hashlib.sha256("\n".join(named).encode()).hexdigest()
 
     def at(self, i: int) -> Example:

@@ -120,14 +120,15 @@ def undo(workspace: Workspace) -> tuple[str, int]:
     Returns what it was an add of, and how many pictures are gone. Raises NotReady where there is none, Refused without consent.
     """
     go_on(workspace)
-    entry = _last_add(workspace.gate.ledger.entries())
+    entry = _last_add(workspace)
     workspace.gate.need("add", *entry.body["assets"])
     asset, ids = entry.body["assets"][0], set(entry.body["outputs"])
     here = sum(f"pictures/{i}.json" in workspace.store for i in ids)
     statement = f"took back the add of line {entry.sequence}: {here} pictures of {asset}"
-    gone = forgetting.forget(workspace, ids, statement, [entry.sha256])
+    forgetting.forget(workspace, ids)
+    forgetting.attest(workspace, statement, [entry.sha256])
     forgetting.forget_empty(workspace, asset.removeprefix("outfit:"))
-    return asset, gone
+    return asset, here
 
 
 # looking, in several threads ------------------------------------------------------------------------
@@ -272,9 +273,12 @@ def add_worn(workspace: Workspace, worn: Outfit) -> None:
     )
 
 
-def _last_add(entries: Sequence[Entry]) -> Entry:
+def _last_add(workspace: Workspace) -> Entry:
+    """The newest add of which something is there still."""
+    entries = workspace.gate.ledger.entries()
     undone = {e for entry in entries if entry.kind == "attest" for e in entry.body["evidence"]}
     for entry in reversed(entries):
         if entry.kind == "use" and entry.body["action"] == "add" and entry.sha256 not in undone:
-            return entry
+            if any(f"pictures/{i}.json" in workspace.store for i in entry.body["outputs"]):
+                return entry
     raise NotReady("there is no add to take back")

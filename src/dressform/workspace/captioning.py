@@ -16,7 +16,9 @@ from dressform.records import Picture
 from dressform.workspace.character_file import held
 from dressform.workspace.workspace import Workspace, asset_of
 
-_CAPTIONS, _HISTORY = "captions", "captions/before-"
+_HISTORY = "captions/before-"
+ROWS = "captions"
+"""What is held while rows of pictures are read and written again."""
 LEVELS = 20
 """How many changes can be undone."""
 
@@ -35,7 +37,7 @@ def matching(workspace: Workspace, where: Where) -> list[Picture]:
     for key, value in where.conditions:
         if key == "outfit" and value != "neutral":
             workspace.outfit(value)
-    return [p for p in workspace.pictures(every=True) if where.holds(p.outfit or "neutral", p.caption, p.source)]
+    return [p for p in workspace.pictures(every=True) if where.holds(p.outfit or "neutral", p.caption, p.source, p.id)]
 
 
 def counts(pictures: Sequence[Picture]) -> dict[str, dict[str, int]]:
@@ -50,7 +52,7 @@ def edit(workspace: Workspace, where: Where, change: Edit) -> list[Change]:
     """Edit the captions of the pictures that ``where`` means. Raises BadInput where nothing is meant or to do, and Refused."""
     if change == Edit():
         raise BadInput("nothing to do: give --add, --remove or --replace")
-    with held(workspace.root, _CAPTIONS):
+    with held(workspace.root, ROWS):
         found = matching(workspace, where)
         if not found:
             raise BadInput("no picture fits this filter; dressform caption show NAME lists the tags")
@@ -62,12 +64,12 @@ def write(workspace: Workspace, wanted: Mapping[Picture, str], what: str) -> lis
 
     Raises Refused without consent, or for a caption that says what is refused; then nothing is changed.
     """
-    with held(workspace.root, _CAPTIONS):
+    with held(workspace.root, ROWS):
         return _write(workspace, wanted, what)
 
 
 def _write(workspace: Workspace, wanted: Mapping[Picture, str], what: str) -> list[Change]:
-    changed = {p: text for p, text in wanted.items() if text != p.caption}
+    changed = {p: text for p, text in wanted.items() if text != p.caption and f"pictures/{p.id}.json" in workspace.store}
     if not changed:
         return []
     for text in changed.values():
@@ -81,7 +83,7 @@ def _write(workspace: Workspace, wanted: Mapping[Picture, str], what: str) -> li
 
 def undo(workspace: Workspace) -> tuple[str, list[Change]]:
     """Take the newest change back: what it was called, and what is as before. Raises NotReady where there is none."""
-    with held(workspace.root, _CAPTIONS):
+    with held(workspace.root, ROWS):
         return _undone(workspace)
 
 
@@ -101,7 +103,7 @@ def _undone(workspace: Workspace) -> tuple[str, list[Change]]:
 
 def fix(workspace: Workspace, findings: Sequence[Finding]) -> list[Change]:
     """Do what the lint proposes and calls safe, as one change."""
-    with held(workspace.root, _CAPTIONS):
+    with held(workspace.root, ROWS):
         by_id = {p.id: p for p in workspace.pictures(every=True)}
         texts = {i: p.caption for i, p in by_id.items()}
         for finding in findings:
@@ -112,15 +114,14 @@ def fix(workspace: Workspace, findings: Sequence[Finding]) -> list[Change]:
 
 
 def forget(workspace: Workspace, ids: Collection[str]) -> None:
-    """Let nothing of the captions that these pictures had be left."""
-    with held(workspace.root, _CAPTIONS):
-        for name in _kept(workspace):
-            written = json.loads(workspace.store.read(name))
-            if left := {i: text for i, text in written["captions"].items() if i not in ids}:
-                if len(left) < len(written["captions"]):
-                    workspace.store.write(name, json.dumps(written | {"captions": left}, ensure_ascii=False).encode())
-            else:
-                workspace.store.delete(name)
+    """Let nothing of the captions that these pictures had be left. Whoever calls has ``ROWS`` held."""
+    for name in _kept(workspace):
+        written = json.loads(workspace.store.read(name))
+        if left := {i: text for i, text in written["captions"].items() if i not in ids}:
+            if len(left) < len(written["captions"]):
+                workspace.store.write(name, json.dumps(written | {"captions": left}, ensure_ascii=False).encode())
+        else:
+            workspace.store.delete(name)
 
 
 def _rows(workspace: Workspace, captions: Mapping[str, str]) -> dict[str, bytes]:

@@ -166,7 +166,7 @@ def _workflow(workspace: Workspace, adapters: Adapters, worn: tuple[str, ...]) -
     base = workspace.backbone
     loras = [(f"{adapters[name].info.name}.safetensors", 1.0) for name in (None, *worn)]
     prompt = prompt_for(workspace, Composition.of(worn), "front view, standing, white background")
-    asked = comfyui.Asked(prompt, "", base.size_px, base.guidance, "-".join((workspace.character.name, *worn)))
+    asked = comfyui.Asked(prompt, "", base.size_px, base.guidance, "-".join((workspace.character.name, *worn)), base.shift)
     return comfyui.workflow(base.architecture, workspace.checkpoint, loras, asked)
 
 

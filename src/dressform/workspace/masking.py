@@ -22,6 +22,8 @@ from dressform.layfigure.canvas import GARMENT_LABELS
 from dressform.measure import reader as reading
 from dressform.pictures import foreground, intake, masks, tags
 from dressform.records import Picture
+from dressform.workspace.captioning import ROWS
+from dressform.workspace.character_file import held
 from dressform.workspace.room import MOST_SHOWN
 from dressform.workspace.workspace import Workspace, asset_of
 
@@ -83,11 +85,11 @@ def mask(
         for i, picture in enumerate(wanted):
             try:
                 found = _checked(find(picture))
+                workspace.gate.holds(grant)
+                _keep(workspace, picture.id, found)
             except BadInput as error:
                 left.append((picture.source, str(error)))
             else:
-                workspace.gate.holds(grant)
-                _keep(workspace, picture.id, found)
                 done.append(picture)
             on_picture(i + 1, len(wanted))
     finally:  # what is kept is recorded, also where the rest was interrupted
@@ -178,10 +180,13 @@ def _checked(found: np.ndarray) -> np.ndarray:
 
 
 def _keep(workspace: Workspace, picture: str, found: np.ndarray) -> None:
-    """The mask beside the picture of that id, whose row may have another caption by now."""
+    """The mask beside the picture of that id, whose row may have another caption by now. Raises BadInput where it is gone."""
     name = f"pictures/{picture}"
-    row = json.loads(workspace.store.read(f"{name}.json")) | {"has_mask": True}
-    workspace.store.write_all({f"{name}.mask.png": intake.png(found), f"{name}.json": json.dumps(row, ensure_ascii=False).encode()})
+    with held(workspace.root, ROWS):
+        if f"{name}.json" not in workspace.store:
+            raise BadInput("removed meanwhile")
+        row = json.loads(workspace.store.read(f"{name}.json")) | {"has_mask": True}
+        workspace.store.write_all({f"{name}.mask.png": intake.png(found), f"{name}.json": json.dumps(row, ensure_ascii=False).encode()})
 
 
 def _preview(workspace: Workspace, outfit: str, done: Sequence[Picture]) -> str:
