@@ -21,7 +21,8 @@ from dressform.train.loop import Job, train
 from dressform.train.objectives.plain import plain
 
 SRC = Path(backbones.__file__).parents[1]
-KEY_MAPS = {"keys.py", "files.py", "peft_file.py"}
+KEY_MAPS = {"keys.py", "files.py", "peft_file.py", "comfyui.py"}
+"""What other programs call things, and how they are told to load them."""
 TALL = (2, 4, 12, 8)  # latents of a portrait format
 
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from dressform.errors import StoreError
-from dressform.store import DirectoryStore, MemoryStore, Store
+from dressform.store import DirectoryStore, MemoryStore, Store, read_at_most
 
 
 @pytest.fixture(params=["directory", "memory"])
@@ -55,3 +58,38 @@ def test_several_names_are_kept_and_forgotten_together(store: Store) -> None:
     assert list(store.list()) == ["a/2"]
     with pytest.raises(StoreError):
         store.write_all({"a/4": b"four", "../out": b"x"})
+
+
+def test_a_file_is_read_in_as_much_memory_as_it_has_and_no_further_than_allowed(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(b"x" * 1000)
+    tracemalloc.start()
+    assert read_at_most(file, 4 << 30) == b"x" * 1000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20, "not what the limit allows"
+    assert read_at_most(file, 1000) == b"x" * 1000
+    with pytest.raises(StoreError, match="longer than 999 bytes"):
+        read_at_most(file, 999)
+    (tmp_path / "empty").touch()
+    assert read_at_most(tmp_path / "empty", 10) == b""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has pipes with a name")
+def test_a_pipe_is_read_whole_up_to_the_limit(tmp_path: Path) -> None:
+    pipe, data = tmp_path / "pipe", os.urandom(3 << 20)
+    os.mkfifo(pipe)
+
+    def written() -> None:
+        with contextlib.suppress(BrokenPipeError):
+            pipe.write_bytes(data)
+
+    for limit, whole in ((len(data), True), (len(data) - 1, False)):
+        writer = threading.Thread(target=written)
+        writer.start()
+        if whole:
+            assert read_at_most(pipe, limit) == data
+        else:
+            with pytest.raises(StoreError, match="longer than"):
+                read_at_most(pipe, limit)
+        writer.join()

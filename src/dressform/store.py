@@ -9,10 +9,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from dressform.errors import StoreError
 
+_PIECE_BYTES = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 
 
@@ -85,16 +86,30 @@ def made_folder(folder: Path) -> None:
 
 
 def read_at_most(file: Path, limit_bytes: int) -> bytes:
-    """The bytes of a file that somebody else may have written. Raises StoreError for one that is longer, or not readable."""
+    """The bytes of a file that somebody else may have written. Raises StoreError for one that is longer, or not readable.
+
+    No more memory is asked for than the file says it needs; what comes beyond (of a pipe, all) comes in pieces.
+    """
     try:
         with file.open("rb") as source:
-            long = os.fstat(source.fileno()).st_size > limit_bytes
-            data = b"" if long else source.read(limit_bytes + 1)
+            size = os.fstat(source.fileno()).st_size
+            long = size > limit_bytes
+            data = b"" if long else source.read(size + 1)
+            if len(data) > size:  # it says nothing of its length, or grew meanwhile
+                data += _in_pieces(source, limit_bytes + 1 - len(data))
     except OSError as error:
         raise StoreError(f"could not read {file.name}: {error.strerror or error}") from error
     if long or len(data) > limit_bytes:
         raise StoreError(f"{file.name}: longer than {limit_bytes} bytes, so it is not what it should be")
     return data
+
+
+def _in_pieces(source: BinaryIO, most: int) -> bytes:
+    parts: list[bytes] = []
+    while most and (part := source.read(min(most, _PIECE_BYTES))):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
 
 
 class DirectoryStore:
