@@ -75,9 +75,12 @@ def test_one_who_is_interrupted_can_ask_for_the_same_again(dressed: Workspace, m
     assert everything_of(dressed, gone[0]) == []
 
 
-def test_an_add_of_which_nothing_is_left_is_not_the_one_to_take_back(dressed: Workspace) -> None:
-    forgetting.remove(dressed, meant(dressed, "outfit=dress"))
-    assert adding.undo(dressed) == ("neutral", 2)
+def test_one_who_is_interrupted_while_taking_an_add_back_takes_back_no_other(dressed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(forgetting, "attest", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            adding.undo(dressed)
+    assert adding.undo(dressed) == ("outfit:dress", 0) and len(dressed.pictures()) == 2
 
 
 def test_pictures_that_a_revocation_hides_keep_their_outfit_known(dressed: Workspace) -> None:

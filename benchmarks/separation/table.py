@@ -21,6 +21,22 @@ COLUMNS = (
 )
 
 
+_EVERY = ("neutral", "outfit", "base garment")
+MEASURES: dict[str, tuple[tuple[str, ...], Callable[[Outcome], bool]]] = {
+    "burn_in": (_EVERY, lambda o: bool(o.appeared)),
+    "burn_in_neutral": (("neutral",), lambda o: bool(o.appeared)),
+    "burn_in_outfits": (("outfit",), lambda o: bool(o.appeared)),
+    "burn_in_base_garments": (("base garment",), lambda o: bool(o.appeared)),
+    "outfit_fidelity": (("outfit",), lambda o: o.outfit),
+    "identity_fidelity": (("outfit",), lambda o: o.identity),
+    "identity_alone": (("neutral",), lambda o: o.identity),
+    "identity_base_garments": (("base garment",), lambda o: o.identity),
+    "conformity": (("outfit",), lambda o: o.outfit and o.identity and o.scene),
+    "prompt_fidelity": (_EVERY, lambda o: o.scene),
+}
+"""Name of a figure: among which groups of pictures it counts, and what."""
+
+
 def figures(outcomes: Iterable[Outcome]) -> dict[str, Figure]:
     """The benchmark's figures over all given outcomes; intervals take the pictures as independent.
 
@@ -28,21 +44,8 @@ def figures(outcomes: Iterable[Outcome]) -> dict[str, Figure]:
     character and a held-out garment is one that the base model never saw, so ``conformity`` is on unseen pairs.
     """
     every = list(outcomes)
-    groups = {name: [o for o in every if o.group == name] for name in ("neutral", "outfit", "base garment")}
-    dressed, alone = share(o.identity for o in groups["outfit"]), share(o.identity for o in groups["neutral"])
-    return {
-        "burn_in": share(bool(o.appeared) for o in every),
-        "burn_in_neutral": share(bool(o.appeared) for o in groups["neutral"]),
-        "burn_in_outfits": share(bool(o.appeared) for o in groups["outfit"]),
-        "burn_in_base_garments": share(bool(o.appeared) for o in groups["base garment"]),
-        "outfit_fidelity": share(o.outfit for o in groups["outfit"]),
-        "identity_fidelity": dressed,
-        "identity_alone": alone,
-        "identity_change": apart(dressed, alone),
-        "identity_base_garments": share(o.identity for o in groups["base garment"]),
-        "conformity": share(o.outfit and o.identity and o.scene for o in groups["outfit"]),
-        "prompt_fidelity": share(o.scene for o in every),
-    }
+    found = {name: share(right(o) for o in every if o.group in groups) for name, (groups, right) in MEASURES.items()}
+    return found | {"identity_change": apart(found["identity_fidelity"], found["identity_alone"])}
 
 
 BESIDE = ("burn_in", "outfit_fidelity", "identity_fidelity", "identity_base_garments", "conformity")
@@ -53,17 +56,13 @@ def beside(one: Sequence[Outcome], other: Sequence[Outcome]) -> dict[str, Figure
     if [(o.group, o.asked) for o in one] != [(o.group, o.asked) for o in other]:
         raise ValueError("the two were asked different things")
 
-    def difference(group: str, right: Callable[[Outcome], bool]) -> Figure:
-        own = [(right(a), right(b)) for a, b in zip(one, other, strict=True) if a.group == group or not group]
-        return paired([a for a, _ in own], [b for _, b in own])
-
-    return {
-        "burn_in": difference("", lambda o: bool(o.appeared)),
-        "outfit_fidelity": difference("outfit", lambda o: o.outfit),
-        "identity_fidelity": difference("outfit", lambda o: o.identity),
-        "identity_base_garments": difference("base garment", lambda o: o.identity),
-        "conformity": difference("outfit", lambda o: o.outfit and o.identity and o.scene),
-    }
+    pairs = list(zip(one, other, strict=True))
+    found = {}
+    for name in BESIDE:
+        groups, right = MEASURES[name]
+        own = [(right(a), right(b)) for a, b in pairs if a.group in groups]
+        found[name] = paired([a for a, _ in own], [b for _, b in own])
+    return found
 
 
 def matrix(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Figure]]:

@@ -120,7 +120,7 @@ def undo(workspace: Workspace) -> tuple[str, int]:
     Returns what it was an add of, and how many pictures are gone. Raises NotReady where there is none, Refused without consent.
     """
     go_on(workspace)
-    entry = _last_add(workspace)
+    entry = _last_add(workspace.gate.ledger.entries())
     workspace.gate.need("add", *entry.body["assets"])
     asset, ids = entry.body["assets"][0], set(entry.body["outputs"])
     here = sum(f"pictures/{i}.json" in workspace.store for i in ids)
@@ -273,12 +273,10 @@ def add_worn(workspace: Workspace, worn: Outfit) -> None:
     )
 
 
-def _last_add(workspace: Workspace) -> Entry:
-    """The newest add of which something is there still."""
-    entries = workspace.gate.ledger.entries()
+def _last_add(entries: Sequence[Entry]) -> Entry:
+    """The newest that still stands, with pictures or without: one who was interrupted while taking it back takes back no other."""
     undone = {e for entry in entries if entry.kind == "attest" for e in entry.body["evidence"]}
     for entry in reversed(entries):
         if entry.kind == "use" and entry.body["action"] == "add" and entry.sha256 not in undone:
-            if any(f"pictures/{i}.json" in workspace.store for i in entry.body["outputs"]):
-                return entry
+            return entry
     raise NotReady("there is no add to take back")

@@ -16,6 +16,7 @@ from dressform.errors import BadInput, Refused, Tampered, UnknownName
 from dressform.records import Character
 from dressform.store import write_atomically
 from dressform.workspace import character_file
+from dressform.workspace.forgetting import files_of
 from dressform.workspace.workspace import Workspace, keep_head
 
 GRACE_DAYS = 7
@@ -172,7 +173,7 @@ def _named_pictures(workspace: Workspace, over: Collection[str], gone: frozenset
     everything = EVERYTHING in over
     rows = workspace.pictures(every=True)
     ids = {p.id for p in rows if everything or (NEUTRAL if p.outfit is None else outfit_asset(p.outfit)) in over}
-    return [name for name in workspace.store.list("pictures/") if name.split("/")[1].split(".")[0] in ids | gone]
+    return files_of(workspace, ids | gone)
 
 
 def _adapters_among(workspace: Workspace, gone: frozenset[str]) -> list[str]:

@@ -38,8 +38,12 @@ def forget(workspace: Workspace, ids: Collection[str]) -> None:
     with character_file.held(workspace.root, captioning.ROWS):
         captioning.forget(workspace, ids)
         cache.forget(workspace.store, ids)
-        named = [n for n in workspace.store.list("pictures/") if n.split("/")[1].split(".")[0] in ids]
-        workspace.store.delete_all([*shown, *workspace.store.list("lint/"), *named])
+        workspace.store.delete_all([*shown, *workspace.store.list("lint/"), *files_of(workspace, ids)])
+
+
+def files_of(workspace: Workspace, ids: Collection[str]) -> list[str]:
+    """Everything in the store that is of these pictures: row, pixels, mask and original."""
+    return [name for name in workspace.store.list("pictures/") if name.split("/")[1].split(".")[0] in ids]
 
 
 def attest(workspace: Workspace, statement: str, evidence: Sequence[str]) -> None:
