@@ -111,6 +111,7 @@ VECTORS: dict[str, tuple[list[Seen], str, str]] = {
     "five pictures": (good("dress", 5), "few-pictures", "notice"),
     "no masks": (good("dress", has_mask=False), "no-mask", "serious"),
     "a body trait in every caption": (good("dress", caption="green eyes, side view"), "body-named", "serious"),
+    "a caption beyond what is read": ([*good("dress"), Seen("x", "x.png", "dress", "jump", True, unread=4)], "caption-too-long", "notice"),
     "a body trait in one": ([*good("dress"), Seen("x", "x.png", "dress", "tan skin, waving", True)], "body-named", "notice"),
     "a garment never named": (good(None, caption="side view"), "garment-never-named", "serious"),
     "the outfit's garment named": (good("dress", caption="red dress, side view"), "garment-always-named", "notice"),

@@ -73,6 +73,18 @@ def test_two_adapters_in_one_file_do_what_they_do_together(tiny_backbone) -> Non
     torch.testing.assert_close(ours(tiny_backbone, [one]), ours(tiny_backbone, [who, worn]), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("predicts_v", "zero_snr"), [(False, False), (True, False), (True, True)])
+def test_a_workflow_says_what_a_denoiser_predicts(predicts_v: bool, zero_snr: bool) -> None:
+    asked = comfyui.Asked("aoi", "", 512, 7.5, "aoi", 1.0, predicts_v, zero_snr)
+    nodes = json.loads(comfyui.workflow("stable-diffusion-v1", "base.safetensors", WORN, asked))
+    over = nodes[next(n["inputs"]["model"] for n in nodes.values() if n["class_type"] == "KSampler")[0]]
+    if predicts_v:
+        assert over["class_type"] == "ModelSamplingDiscrete"
+        assert (over["inputs"]["sampling"], over["inputs"]["zsnr"]) == ("v_prediction", zero_snr)
+        over = nodes[over["inputs"]["model"][0]]
+    assert over["class_type"] == "LoraLoader"
+
+
 WORN = [("aoi.safetensors", 1.0), ("aoi-dress.safetensors", 0.8)]
 
 
@@ -222,9 +234,7 @@ class _Target:
 
     def __init__(self, of_noise: float, of_latents: float) -> None:
         self.of_noise, self.of_latents = of_noise, of_latents
-
-    def encode_text(self, texts: list[str]) -> torch.Tensor:
-        return torch.zeros(len(texts), 1, 1)
+        self.device = torch.device("cpu")
 
     def target(self, latents: torch.Tensor, noise: torch.Tensor, _t: torch.Tensor) -> torch.Tensor:
         return self.of_noise * noise + self.of_latents * latents
@@ -263,3 +273,22 @@ def test_an_unknown_format_is_named() -> None:
 
     with pytest.raises(BadInput, match="kohya, peft, joined, comfyui, charx"):
         exporting.form_of("zip")
+
+
+@pytest.mark.parametrize(("said", "zero"), [("epsilon", False), ("v_prediction", False), ("v_prediction", True)])
+def test_zero_terminal_snr_is_asked_of_the_schedule(said: str, zero: bool) -> None:
+    from dressform.backbones.schedule import Diffusion
+    from dressform.workspace import labelling
+
+    schedule = Diffusion({"prediction_type": said, "rescale_betas_zero_snr": zero}, torch.device("cpu"))
+    schedule.device = torch.device("cpu")  # type: ignore[attr-defined]
+    assert labelling.zero_snr(schedule) == zero  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("write", [files.to_bytes, peft_file.to_bytes])
+def test_values_that_float16_cannot_hold_never_leave(write, tiny_backbone) -> None:
+    one = filled(tiny_backbone, INFO, 1)
+    with torch.no_grad():
+        one.values.mul_(1e9)
+    with pytest.raises(BadInput, match="float16 cannot"):
+        write(one)

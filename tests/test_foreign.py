@@ -143,6 +143,9 @@ def peft(prefix: str, ranks: dict[str, int], **configuration: object) -> bytes:
         ({"r": 4, "lora_alpha": 2}, (0.5, 1.0)),
         ({"r": 4, "lora_alpha": 2, "alpha_pattern": {"ff.net.0.proj": 8}}, (0.5, 4.0)),
         ({"r": 4, "lora_alpha": 2, "alpha_pattern": {"net.0.pro": 8}}, (0.5, 1.0)),
+        ({"r": 4, "lora_alpha": 2, "alpha_pattern": {r"ff\.net\.0\.proj$": 8}}, (0.5, 4.0)),
+        ({"r": 4, "lora_alpha": 2, "alpha_pattern": {"^net.0.proj": 8}}, (0.5, 1.0)),
+        ({"r": 4, "lora_alpha": 2, "init_lora_weights": "gaussian"}, (0.5, 1.0)),
         ({"r": 4, "lora_alpha": 2, "use_rslora": True}, (1.0, 2 / math.sqrt(2))),
     ],
 )
@@ -214,3 +217,20 @@ def test_what_we_write_is_read_back_over_a_whole_base_model_and_its_header_is_sh
         assert int.from_bytes(data[:8], "little") < 1 << 20
         found = foreign.read(data, architecture, layers)
         assert found.matrices.keys() == layers.keys() and set(found.scalings.values()) == {0.5} and found.exact16
+
+
+@pytest.mark.parametrize("begun", ["pissa", "pissa_niter_4", "olora", "corda", "loftq", ["pissa"]])
+def test_an_adapter_of_a_changed_base_model_is_refused(begun: object) -> None:
+    with pytest.raises(BadInput, match=r"base model changed before its training.*convert"):
+        changes(peft("unet.", {Q: 4}, r=4, lora_alpha=2, init_lora_weights=begun))
+
+
+@pytest.mark.parametrize("pattern", [".*proj", "(a+)+$", "ff.net.0.proj|x"])
+def test_an_expression_for_alphas_is_named(pattern: str) -> None:
+    with pytest.raises(BadInput, match="write the layers' names instead"):
+        changes(peft("unet.", {Q: 4}, r=4, lora_alpha=2, alpha_pattern={pattern: 8}))
+
+
+def test_values_that_float16_cannot_hold_are_refused() -> None:
+    with pytest.raises(BadInput, match="beyond float16"):
+        changes(save({f"unet.{Q}.lora_A.weight": 1e30 * torch.ones_like(down(Q, 2)), f"unet.{Q}.lora_B.weight": up(Q, 2)}))

@@ -275,3 +275,39 @@ def test_what_is_packed_comes_back(shape: tuple[int, ...]) -> None:
         intake.from_png(intake.png(pixels[..., 0] > 99 if pixels.ndim == 3 else pixels > 99)) > 127,
         (pixels[..., 0] if pixels.ndim == 3 else pixels) > 99,
     )
+
+
+def gamma_one(named: str) -> bytes:
+    """A profile of sRGB's primaries and no curve, of that description: what drawing programs give their float documents."""
+    srgb = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for i in range(int.from_bytes(srgb[128:132], "big")):
+        tag, at = bytes(srgb[132 + 12 * i : 136 + 12 * i]), int.from_bytes(srgb[136 + 12 * i : 140 + 12 * i], "big")
+        if tag == b"rTRC":  # the others share it
+            srgb[at : at + 12] = b"curv" + bytes(8)
+    return bytes(srgb).replace("sRGB built-in".encode("utf-16-be"), named.ljust(13)[:13].encode("utf-16-be"))
+
+
+@pytest.mark.parametrize("named", ["Linear", "sRGB-elle-V2"])
+def test_a_linear_picture_is_converted_whatever_its_profile_is_called(tmp_path: Path, named: str) -> None:
+    Image.new("RGB", (64, 64), (55, 55, 55)).save(tmp_path / "a.png", icc_profile=gamma_one(named))
+    seen = intake.decode(tmp_path / "a.png", 64, True)
+    assert 125 <= seen.pixels[0, 0, 0] <= 131 and f"from {named}" in seen.what
+
+
+@pytest.mark.parametrize(("share", "masked"), [(0.9998, False), (0.5, True), (0.0002, False)])
+def test_transparency_that_is_no_garments_is_no_mask(tmp_path: Path, share: float, masked: bool) -> None:
+    rgb = np.random.default_rng(0).integers(0, 200, (100, 100, 3), np.uint8)
+    alpha = np.zeros(10000, np.uint8)
+    alpha[: round(share * 10000)] = 255
+    Image.fromarray(np.dstack([rgb, alpha.reshape(100, 100)])).save(tmp_path / "a.png")
+    seen = intake.decode(tmp_path / "a.png", 64, True)
+    assert (seen.mask is not None) == masked and any("no garment's mask" in w for w in seen.warnings) != masked
+    assert bool((seen.pixels[-1, -1] == 255).all()) != masked, "what is not a mask lies on white"
+
+
+@pytest.mark.parametrize("neutral", [False, True])
+def test_a_picture_of_which_nothing_is_seen_is_refused(tmp_path: Path, neutral: bool) -> None:
+    rgb = np.random.default_rng(0).integers(0, 200, (100, 100, 3), np.uint8)
+    Image.fromarray(np.dstack([rgb, np.zeros((100, 100), np.uint8)])).save(tmp_path / "a.png")
+    with pytest.raises(BadInput, match="all of it is transparent"):
+        intake.decode(tmp_path / "a.png", 64, True, neutral)

@@ -34,6 +34,16 @@ def test_every_name_leads_back_to_its_layer_alone(model: str, which: str) -> Non
         assert not any(family.encoder_of(name) for name in written.values())
 
 
+@pytest.mark.parametrize("model", ARCHITECTURES)
+def test_names_that_comfyui_and_simpletuner_write(model: str) -> None:
+    family, layers = keys.of(ARCHITECTURES[model]), names_of("attention", model)
+    layer = next(name for name in layers if name.startswith("down_blocks.1.attentions.0") and name.endswith("attn2.to_k"))
+    spelt = family.spellings(layers)
+    assert spelt[f"diffusion_model.input_blocks.4.1.{layer.split('.', 4)[4]}"] == layer
+    assert spelt["lycoris_" + layer.replace(".", "_")] == layer
+    assert family.encoder_of("text_encoders.clip_l.transformer.text_model.encoder.layers.0.mlp.fc1") == "text_encoder"
+
+
 def test_a_transformer_goes_by_its_own_names() -> None:
     family, layers = keys.of("some-transformer"), list(full_size.matrices(full_size.transformer()))
     assert len(layers) > 200 and family.version == "some_transformer"

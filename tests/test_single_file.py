@@ -201,3 +201,30 @@ def test_every_configuration_is_shipped() -> None:
     for family, count in CONFIGS.items():
         assert len(list((single_file.shipped() / family).glob("*/*.json"))) == count
     assert (single_file.shipped() / "clip" / "LICENSE").is_file()
+
+
+def test_the_oldest_spelling_of_a_text_encoder_is_read(both: tuple[Path, Path], tmp_path: Path) -> None:
+    """Files of Stable Diffusion 1.x from before transformers 4.24 lack a level in their text encoder's names."""
+    old = {n.replace("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer."): t for n, t in load_file(both[1]).items()}
+    if old.keys() == load_file(both[1]).keys():
+        pytest.skip("a base model with two text encoders")
+    save_file(old, tmp_path / "model.safetensors")
+    (tmp_path / "model").symlink_to(both[1].with_suffix(""))
+    torch.testing.assert_close(*(backbones.load(f, "cpu").encode_text(["red dress"]) for f in (both[1], tmp_path / "model.safetensors")))
+
+
+def test_a_file_without_its_autoencoder_is_refused_at_once(both: tuple[Path, Path], tmp_path: Path) -> None:
+    save_file({n: t for n, t in load_file(both[1]).items() if not n.startswith("first_stage_model.")}, tmp_path / "model.safetensors")
+    with pytest.raises(BadInput, match="without its autoencoder"):
+        backbones.load(tmp_path / "model.safetensors", "cpu")
+
+
+def test_what_is_longer_than_the_text_encoder_reads_is_counted(both: tuple[Path, Path]) -> None:
+    base = backbones.load(both[1], "cpu")
+    room = base.asking.room
+    assert base.unread(" ".join(["dress"] * 3)) == 0 == base.unread("")
+    per = base.asking.tokens("red dress") // 1
+    text = ", ".join(["red dress"] * (room // per + 3))
+    over = base.unread(text)
+    assert over == base.asking.tokens(text) - room > 0
+    torch.testing.assert_close(base.encode_text([text]), base.encode_text([text + ", swimsuit"])), "the end is not read"

@@ -170,3 +170,43 @@ def test_nothing_to_take_is_said(tmp_path: Path) -> None:
     ):
         with pytest.raises(BadInput, match=says):
             sources.found(given)
+
+
+def test_a_table_with_commas_captions_as_one_with_lines(tmp_path: Path) -> None:
+    table = 'file_name,text\r\n1.png,"front view, waving"\r\ntrain/2.png,"横,\r\n公園"\r\ngone.png,x\r\n'
+    laid_out(tmp_path, {"1.png": picture(1), "train/2.png": picture(2), "metadata.csv": b"\xef\xbb\xbf" + table.encode()})
+    found = sources.found(tmp_path)
+    assert told(found) == {"1.png": "front view, waving", "train/2.png": "横, 公園"}
+    assert [(left.called, left.reason) for left in found.left] == [("gone.png", "named in metadata.csv, but not there")]
+
+
+@pytest.mark.parametrize("table", ["name,text\n1.png,x\n", 'file_name,text\n1.png,"x\n', "file_name,text\n1.png,\x00\n", b"\xff\xfe\n"])
+def test_a_table_with_commas_that_cannot_be_read_is_named(tmp_path: Path, table: str | bytes) -> None:
+    laid_out(tmp_path, {"1.png": picture(1), "metadata.csv": table})
+    with pytest.raises(BadInput, match=r"^metadata\.csv: line \d is not like columns file_name and text"):
+        sources.found(tmp_path)
+
+
+def test_tables_that_give_no_caption_are_named(tmp_path: Path) -> None:
+    laid_out(tmp_path / "a", {"1.png": picture(1), "metadata.jsonl": '{"file_name": "1.png", "additional_feature": "front view"}'})
+    found = sources.found(tmp_path / "a")
+    assert told(found) == {"1.png": ""} and "has no captions" in found.left[0].reason
+    laid_out(tmp_path / "b", {"1.png": picture(1), "1.json": "{}", "meta_cap.json": "{}"})  # the first lies beside its picture
+    found = sources.found(tmp_path / "b")
+    assert [left.called for left in found.left] == ["meta_cap.json"] and "not read" in found.left[0].reason
+
+
+def test_masks_of_other_trainers_are_no_pictures(tmp_path: Path) -> None:
+    names = ("a.png", "a-masklabel.png", "a-condlabel.png", "b.jpg", "b.mask.png", "c_mask.png")
+    laid_out(tmp_path, {name: picture(i) for i, name in enumerate(names)})
+    found = sources.found(tmp_path)
+    assert set(told(found)) == {"a.png", "b.jpg", "c_mask.png"}, "the last has no picture of its name"
+    assert {left.called for left in found.left} == {"a-masklabel.png", "a-condlabel.png", "b.mask.png"}
+    assert all("masks/NAME.png" in left.reason for left in found.left) and not any(item.mask_path for item in found.items)
+
+
+def test_a_tag_on_each_line_is_a_tag(tmp_path: Path) -> None:
+    laid_out(
+        tmp_path, {"1.png": picture(1), "1.txt": "front view\nstanding\n\npark  background\n", "2.png": picture(2), "2.txt": "a, b\nc"}
+    )
+    assert told(sources.found(tmp_path)) == {"1.png": "front view, standing, park background", "2.png": "a, b c"}

@@ -1,7 +1,8 @@
 """A ComfyUI workflow (API format) that wears an outfit: base model, one LoRA loader for each adapter, prompt, sampler, picture.
 
 Node names and inputs: ComfyUI ``nodes.py``, ``comfy_extras/nodes_model_advanced.py`` and ``nodes_sd3.py``. A link is [node id, output
-index].
+index]. What a denoiser predicts is always said where it is not the noise: ComfyUI tells that of some files alone
+(``supported_models.py``: by an empty tensor in XL, and by nothing in SD 1.x).
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ Node = Callable[..., str]
 
 @dataclass(frozen=True)
 class Asked:
-    """What the workflow draws: a square of ``side_px``, saved under names that begin with ``prefix``; ``shift`` is ``Backbone``'s."""
+    """What the workflow draws: a square of ``side_px``, saved under names that begin with ``prefix``.
+
+    ``shift`` is ``Backbone``'s; ``predicts_v`` and ``zero_snr`` say of a diffusion what its denoiser gives, and whether its last time is
+    noise alone.
+    """
 
     prompt: str
     negative: str
@@ -25,20 +30,22 @@ class Asked:
     guidance: float
     prefix: str
     shift: float = 1.0
+    predicts_v: bool = False
+    zero_snr: bool = False
 
 
 @dataclass(frozen=True)
 class _Way:
     """How ComfyUI draws with one kind of base model, whose ``load`` gives model, text encoder and autoencoder.
 
-    ``beneath`` goes over the model that the adapters are on, ``only_model`` where they leave the text encoder alone.
+    ``told`` says how the model that the adapters are on is sampled, ``only_model`` is True where they leave the text encoder alone.
     """
 
     load: Callable[[Node, str], tuple[Link, Link, Link]]
     empty: str
     sampler: str
     scheduler: str
-    beneath: Callable[[Node, Link, float], Link] = lambda _node, model, _shift: model
+    told: Callable[[Node, Link, Asked], Link]
     only_model: bool = False
 
 
@@ -59,7 +66,7 @@ def workflow(architecture: str, checkpoint: str, loras: Sequence[tuple[str, floa
             put_on = node("LoraLoader", lora_name=file, strength_model=strength, strength_clip=strength, model=model, clip=clip)
             model, clip = [put_on, 0], [put_on, 1]
     drawn = node(
-        "KSampler", model=way.beneath(node, model, asked.shift),
+        "KSampler", model=way.told(node, model, asked),
         positive=[node("CLIPTextEncode", text=asked.prompt, clip=clip), 0],
         negative=[node("CLIPTextEncode", text=asked.negative, clip=clip), 0],
         latent_image=[node(way.empty, width=asked.side_px, height=asked.side_px, batch_size=1), 0],
@@ -82,9 +89,15 @@ def _z_image(node: Node, checkpoint: str) -> tuple[Link, Link, Link]:
     return [model, 0], [clip, 0], [node("VAELoader", vae_name="ae.safetensors"), 0]
 
 
-def _shifted(node: Node, model: Link, shift: float) -> Link:
-    return [node("ModelSamplingAuraFlow", shift=shift, model=model), 0]
+def _discrete(node: Node, model: Link, asked: Asked) -> Link:
+    if not asked.predicts_v:
+        return model
+    return [node("ModelSamplingDiscrete", sampling="v_prediction", zsnr=asked.zero_snr, model=model), 0]
 
 
-_WHOLE = _Way(_one_file, "EmptyLatentImage", "euler_ancestral", "normal")
+def _shifted(node: Node, model: Link, asked: Asked) -> Link:
+    return [node("ModelSamplingAuraFlow", shift=asked.shift, model=model), 0]
+
+
+_WHOLE = _Way(_one_file, "EmptyLatentImage", "euler_ancestral", "normal", _discrete)
 _WAYS = {"z-image": _Way(_z_image, "EmptySD3LatentImage", "res_multistep", "simple", _shifted, only_model=True)}

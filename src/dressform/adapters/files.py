@@ -24,6 +24,9 @@ from dressform.adapters.stack import Adapter
 from dressform.errors import BadInput, Mismatch
 from dressform.records import AdapterInfo
 
+LARGEST = torch.finfo(torch.float16).max
+"""Of a value in an adapter file: files leave in float16, and no sound adapter comes near it."""
+
 
 def to_bytes(adapter: Adapter, dtype: torch.dtype = torch.float16, card: Card | None = None) -> bytes:
     """The adapter as a safetensors file with true alpha and the metadata that refuses a wrong base model.
@@ -76,7 +79,11 @@ def from_bytes(data: bytes, layers: Mapping[str, nn.Module], base_model_sha256: 
 def with_metadata(
     tensors: Mapping[str, Tensor], info: AdapterInfo, card: Card | None, more: Mapping[str, str] = MappingProxyType({})
 ) -> bytes:
-    """A safetensors file of these tensors that says whose they are, and nothing private."""
+    """A safetensors file of these tensors that says whose they are, and nothing private. Raises BadInput for values that are no numbers."""
+    if too_large := next((name for name, tensor in tensors.items() if not tensor.isfinite().all()), None):
+        raise BadInput(
+            f"adapter {info.name!r}: {too_large} holds values that float16 cannot; train it again, or with a lower learning rate"
+        )
     digest = tensor_area_sha256(save_tensors(dict(tensors)))
     return _in_order(save_tensors(dict(tensors), {**metadata.written(info, digest, card), **more}))
 

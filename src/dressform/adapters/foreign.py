@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
-from dressform.adapters import dora, header, keys, peft_file
+from dressform.adapters import dora, files, header, keys, peft_file
 from dressform.adapters.stack import Adapter
 from dressform.errors import BadInput, Mismatch
 from dressform.records import AdapterInfo
@@ -233,8 +233,9 @@ def _matrices(
     matrices, scalings = {}, {}
     for layer, module in by_layer.items():
         got = {role: tensors[name].float() for role, name in module.tensors.items()}
-        if not all(t.isfinite().all() for t in got.values()):
-            raise BadInput(f"{layer}: the file holds values that are no numbers; train it again")
+        largest = max(got[role].abs().max().item() for role in ("down", "up", "mid") if role in got)
+        if not all(t.isfinite().all() for t in got.values()) or largest > files.LARGEST:
+            raise BadInput(f"{layer}: the file holds values that are no numbers, or beyond float16's; train it again")
         weight = layers[layer].weight
         assert isinstance(weight, Tensor)
         down, up = got["down"], got["up"].reshape(len(weight), module.rank)

@@ -89,7 +89,10 @@ class Family:
             lambda layer: f"diffusion_model.{self.rename(layer, per_block)}",
             lambda layer: f"lora_{self.component}_{layer.replace('.', '_')}",
             lambda layer: f"lora_unet_{layer.replace('.', '_')}",  # some trainers write diffusers' names for XL, too
+            lambda layer: f"lycoris_{layer.replace('.', '_')}",
         )
+        if self.component == "unet":  # ComfyUI saves what it extracts under the original code's names, whatever the family
+            ways += (lambda layer: f"diffusion_model.{_sgm(layer, per_block)}",)
         found = {way(layer): layer for way in ways for layer in layers}
         found |= {name: layer for layer, name in (*self.peft(layers).items(), *self.kohya(layers).items())}
         return found
@@ -97,10 +100,12 @@ class Family:
     def encoder_of(self, module: str) -> str | None:
         """Which text encoder a module of a file belongs to, in diffusers' word; None where it belongs to none."""
         for prefix, component in self.text_encoders.items():
-            if module.startswith((f"{prefix}_", f"{component}.")):
+            if module.startswith((f"{prefix}_", f"{component}.", _IN_COMFYUI.get(component, "text_encoders."))):
                 return component
         return None
 
+
+_IN_COMFYUI = {"text_encoder": "text_encoders.clip_l.", "text_encoder_2": "text_encoders.clip_g."}
 
 _SD1 = Family("unet", {"lora_te": "text_encoder", "lora_te1": "text_encoder"}, "sd_v1", "diffusers")
 _FAMILIES = {

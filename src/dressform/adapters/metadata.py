@@ -28,13 +28,15 @@ class Card:
     """What a file says further when it leaves, for the people and programs that meet it there.
 
     ``size_px`` is the side of the pictures it was trained on, ``prediction`` the base model's target as ModelSpec has it
-    ("epsilon", "v", or empty), ``made_from`` the names of the adapters it stands on or is made of.
+    ("epsilon", "v", or empty), ``made_from`` the names of the adapters it stands on or is made of, ``words`` those that call it (empty: its
+    trigger word alone).
     """
 
     size_px: int
     prediction: str = ""
     license: str = ""
     made_from: tuple[str, ...] = ()
+    words: str = ""
 
 
 def written(info: AdapterInfo, digest: str, card: Card | None = None) -> dict[str, str]:
@@ -73,7 +75,7 @@ def _on_card(info: AdapterInfo, card: Card) -> dict[str, str]:
     said = {
         "resolution": f"{card.size_px}x{card.size_px}",
         "license": card.license,
-        "usage_hint": f"strength 1; begin the prompt with: {info.trigger}",
+        "usage_hint": f"strength 1; begin the prompt with: {card.words or info.trigger}",
         "tags": _TAGS.get(info.kind, ""),
         "merged_from": ", ".join(card.made_from),
         "prediction_type": card.prediction,

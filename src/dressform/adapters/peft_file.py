@@ -21,7 +21,11 @@ from dressform.adapters.stack import Adapter
 from dressform.errors import BadInput
 
 _SETTINGS = "lora_adapter_metadata"
-_PLAIN = re.compile(r"[A-Za-z0-9_.]+")
+_NAME = re.compile(r"(\^?)([A-Za-z0-9_]+(?:\\?\.[A-Za-z0-9_]+)*)\$?")
+"""What of PEFT's patterns is read: a layer's name or its end, dots written as such or escaped, from the beginning where it has a ``^``."""
+_FROM_NOTHING = (None, True, False, "gaussian", "orthogonal", "eva")
+"""Beginnings of a training that leave the base model as it is; others (PiSSA, OLoRA, CorDA, LoftQ) take something out of its weights first,
+and PEFT takes it out again whenever it loads the adapter (``tuners/lora/layer.py``)."""
 
 
 def to_bytes(adapter: Adapter, dtype: torch.dtype = torch.float16, card: Card | None = None) -> bytes:
@@ -59,9 +63,14 @@ def stated_scalings(
             raise ValueError("not an object")
         if found.get("use_dora") and not decomposed:
             raise BadInput("this adapter is DoRA by its configuration, and has no magnitudes: half an adapter; save it again")
+        if (begun := found.get("init_lora_weights")) not in _FROM_NOTHING:
+            raise BadInput(
+                f"this adapter goes with a base model changed before its training (init_lora_weights {str(begun)[:20]!r}), so it is not "
+                "taken; save it converted to a plain LoRA (PEFT: path_initial_model_for_weight_conversion)"
+            )
         return {layer: _scaling(found, layer, rank) for layer, rank in ranks.items()}
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise BadInput(f"its PEFT configuration cannot be read ({str(error)[:80]}); save it again") from error
+        raise BadInput(f"its PEFT configuration cannot be read ({str(error)[:120]})") from error
 
 
 def _unprefixed(found: Any, component: str) -> Any:
@@ -71,11 +80,17 @@ def _unprefixed(found: Any, component: str) -> Any:
 
 def _scaling(found: dict[str, Any], layer: str, rank: int) -> float:
     patterns = found.get("alpha_pattern") or {}
-    if other := next((p for p in patterns if not _PLAIN.fullmatch(p)), None):
-        raise ValueError(f"alpha_pattern {other[:40]!r} is no plain name")
-    alpha = next((value for p, value in patterns.items() if f".{layer}".endswith(f".{p}")), found.get("lora_alpha"))
+    alpha = next((value for pattern, value in patterns.items() if _matches(pattern, layer)), found.get("lora_alpha"))
     if alpha is None:
         return 1.0
     if isinstance(alpha, bool) or not 0 < float(alpha) < math.inf:
         raise ValueError(f"lora_alpha {str(alpha)[:20]!r}")
     return float(alpha) / (math.sqrt(rank) if found.get("use_rslora") else rank)
+
+
+def _matches(pattern: str, layer: str) -> bool:
+    """As PEFT's ``get_pattern_key`` finds it. Raises ValueError for an expression that is more than a name."""
+    if not (name := _NAME.fullmatch(pattern)):
+        raise ValueError(f"alpha_pattern {pattern[:40]!r}: write the layers' names instead of an expression")
+    plain = name[2].replace("\\", "")
+    return layer == plain if name[1] else f".{layer}".endswith(f".{plain}")

@@ -44,8 +44,13 @@ class Asking(Protocol):
         """The denoiser's prediction for noisy latents [n, c, h, w] at times t [n] in 0..999."""
         ...
 
-    def knows_word(self, word: str) -> bool:
-        """True where the word is one token already."""
+    def tokens(self, text: str) -> int:
+        """How many tokens a text is."""
+        ...
+
+    @property
+    def room(self) -> int:
+        """How many of them are read."""
         ...
 
 
@@ -168,7 +173,10 @@ class Assembled:
         }
 
     def knows_word(self, word: str) -> bool:
-        return self.asking.knows_word(word)
+        return self.asking.tokens(word) == 1
+
+    def unread(self, text: str) -> int:
+        return max(0, self.asking.tokens(text) - self.asking.room)
 
     def checkpoint_gradients(self, on: bool) -> None:
         self._parts.denoiser.checkpoint_gradients(on)

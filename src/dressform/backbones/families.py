@@ -41,8 +41,8 @@ FAMILIES = (
     Family(
         "Stable Diffusion 1.x", "stable_diffusion", ("vae", "unet", "text_encoder"),
         lambda found: _unet(found) and not found.has("add_embedding.linear_1.weight"),
-        lambda found: found.has(
-            "model.diffusion_model.input_blocks.0.0.weight", "cond_stage_model.transformer.text_model.final_layer_norm.weight"
+        lambda found: found.has("model.diffusion_model.input_blocks.0.0.weight") and any(
+            found.has(f"cond_stage_model.transformer.{level}final_layer_norm.weight") for level in ("text_model.", "")
         ),
     ),
     Family(
@@ -96,6 +96,10 @@ def _file(file: Path) -> Found:
     family = next((f for f in FAMILIES if f.in_file(found)), None)
     if family is None:
         raise _unknown(file, found)
+    if not found.has("first_stage_model.encoder.conv_in.weight", "first_stage_model.decoder.conv_in.weight"):
+        raise BadInput(
+            f"base model {file}: {family.name} without its autoencoder (VAE); use a file with the VAE in it, or a diffusers folder"
+        )
     _refuse_other_channels(file, found, "model.diffusion_model.input_blocks.0.0.weight", "model.diffusion_model.out.2.weight")
     return Found(family, file, True)
 

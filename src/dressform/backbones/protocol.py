@@ -108,6 +108,10 @@ class Backbone(Protocol):
         """True where the word already means something to this base model's tokenizer (so it is a poor trigger word)."""
         ...
 
+    def unread(self, text: str) -> int:
+        """How many tokens at the end of a text are cut off, because its text encoder reads no more."""
+        ...
+
     def checkpoint_gradients(self, on: bool) -> None:
         """Whether the denoiser's blocks are computed again in the backward pass instead of kept: slower, in much less memory."""
         ...

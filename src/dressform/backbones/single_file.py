@@ -28,6 +28,7 @@ _PREFIXES = {
     "text_encoder": ("cond_stage_model.transformer.", "conditioner.embedders.0.transformer."),
     "text_encoder_2": ("conditioner.embedders.1.model.",),
 }
+_TEXT_MODEL = ("embeddings.", "encoder.", "final_layer_norm.")
 _NEEDLESS = ("position_ids", "logit_scale")  # constants that some programs write with a text encoder
 
 
@@ -110,8 +111,9 @@ class SingleFile:
             named = theirs.convert_ldm_clip_checkpoint(tensors)
         else:
             named = theirs.convert_open_clip_checkpoint(network, tensors, prefix=_PREFIXES[part][0])
-        bare = not hasattr(network, "text_model")  # transformers 5.6 took that level out of one of its classes
-        return {name.removeprefix("text_model.") if bare else name: tensor for name, tensor in named.items()}
+        level = "text_model." if hasattr(network, "text_model") else ""  # transformers 5.6 took that level out of one of its classes
+        inside = ((name.removeprefix("text_model."), tensor) for name, tensor in named.items())  # the oldest files lack it, too
+        return {f"{level}{name}" if name.startswith(_TEXT_MODEL) else name: tensor for name, tensor in inside}
 
     def _tensors(self, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
         from safetensors import safe_open

@@ -70,5 +70,9 @@ class OneEncoder:
     def ask(self, denoiser: Any, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         return denoiser(noisy, t, text).sample
 
-    def knows_word(self, word: str) -> bool:
-        return unet.is_one_token(self.tokenizer, word)
+    def tokens(self, text: str) -> int:
+        return unet.counted(self.tokenizer, text)
+
+    @property
+    def room(self) -> int:
+        return self.tokenizer.model_max_length - 2  # begin and end

@@ -92,8 +92,12 @@ class TwoEncoders:
         said = {"text_embeds": pooled, "time_ids": self._time_ids(noisy, text[:, -1, -_FRAME:])}
         return denoiser(noisy, t, tokens, added_cond_kwargs=said).sample
 
-    def knows_word(self, word: str) -> bool:
-        return unet.is_one_token(self.tokenizers[0], word)
+    def tokens(self, text: str) -> int:
+        return unet.counted(self.tokenizers[0], text)
+
+    @property
+    def room(self) -> int:
+        return self.tokenizers[0].model_max_length - 2  # begin and end
 
     def _time_ids(self, latents: Tensor, frames: Tensor) -> Tensor:
         """[n, 6] in pixels: the frames; where one is zero, the picture's own height and width, no crop, and the same to draw."""

@@ -50,9 +50,9 @@ def tokens(tokenizer: Any, texts: list[str]) -> Tensor:
     return tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
 
 
-def is_one_token(tokenizer: Any, word: str) -> bool:
-    """True where the word is in the tokenizer's vocabulary."""
-    return len(tokenizer(word, add_special_tokens=False).input_ids) == 1
+def counted(tokenizer: Any, text: str) -> int:
+    """How many tokens the text is, without the tokenizer's own."""
+    return len(tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
 
 
 def _settled_for(where: Placement):

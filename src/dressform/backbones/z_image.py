@@ -71,13 +71,9 @@ class LanguageModel:
         return self._source.tokenizer("tokenizer", AutoTokenizer)
 
     def encode(self, texts: list[str]) -> Tensor:
-        asked = [
-            self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True, enable_thinking=True
-            )
-            for text in texts
-        ]
-        tokens = self.tokenizer(asked, padding="max_length", max_length=_TOKENS, truncation=True, return_tensors="pt")
+        tokens = self.tokenizer(
+            [self._asked(text) for text in texts], padding="max_length", max_length=_TOKENS, truncation=True, return_tensors="pt"
+        )
         ids, real = tokens.input_ids.to(self._device), tokens.attention_mask.to(self._device).bool()
         said = self.encoders[0]()(input_ids=ids, attention_mask=real, output_hidden_states=True)
         return packed(said.hidden_states[-2].float(), real)
@@ -91,5 +87,13 @@ class LanguageModel:
         towards = denoiser(pictures, 1 - Flow.level(t).flatten(), unpacked(text)).sample
         return -torch.stack(towards)[:, :, 0]
 
-    def knows_word(self, word: str) -> bool:
-        return len(self.tokenizer(word, add_special_tokens=False).input_ids) == 1
+    def tokens(self, text: str) -> int:
+        return len(self.tokenizer(text, add_special_tokens=False).input_ids)
+
+    @property
+    def room(self) -> int:
+        return _TOKENS - len(self.tokenizer(self._asked("")).input_ids)
+
+    def _asked(self, text: str) -> str:
+        said = [{"role": "user", "content": text}]
+        return self.tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True, enable_thinking=True)

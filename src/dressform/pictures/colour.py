@@ -21,6 +21,7 @@ _OF_A_CAMERA = re.compile(rb"(?:tiff:(?:Make|Model)|exif:(?:FNumber|ExposureTime
 _EXIF_DIRECTORY = 0x8769  # where Exif 2.3 (section 4.6.3) keeps what the exposure was
 _ORIENTATION = 0x0112
 _PROFILE_LIMIT_BYTES = 8 << 20
+_SAME_COLOUR = 3  # of 255: sRGB profiles of different makers differ by rounding
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
@@ -124,7 +125,7 @@ def _srgb(image: Image.Image) -> tuple[Image.Image, str, str]:
             raise ValueError("too long")
         own = ImageCms.getOpenProfile(io.BytesIO(profile))
         called = " ".join(ImageCms.getProfileDescription(own).split())[:40]
-        if called.startswith("sRGB"):
+        if image.mode != "CMYK" and _is_srgb(own):
             return image, "", ""
         grey = str(getattr(own.profile, "xcolor_space", "")).strip() == "GRAY"
         flat = image.convert("L" if grey else "CMYK" if image.mode == "CMYK" else "RGB")  # a profile speaks of colours alone
@@ -135,3 +136,13 @@ def _srgb(image: Image.Image) -> tuple[Image.Image, str, str]:
         return seen, f"from {called or image.mode}", ""
     except Exception:  # noqa: BLE001 - whatever a broken profile raises
         return image, "", "its colour profile cannot be used; its colours are taken as sRGB"
+
+
+def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
+    """True where it leaves greys and pure colours of every strength as they are: its name says nothing of its curve."""
+    if str(getattr(profile.profile, "xcolor_space", "")).strip() != "RGB":
+        return False
+    ramp = np.arange(256, dtype=np.uint8)
+    tried = np.stack([ramp[:, None] * np.array(which, np.uint8) for which in ((1, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1))])
+    seen = ImageCms.profileToProfile(Image.fromarray(tried), profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    return bool(np.abs(np.asarray(seen).astype(int) - tried).max() <= _SAME_COLOUR)

@@ -62,14 +62,19 @@ def decode(given: Item | Path, least_px: int, original: bool, neutral: bool = Fa
     if max(width, height) < least_px:
         raise BadInput(f"{item.called}: {width}x{height} is too small, the base model needs {least_px} px")
     mask = _mask_of(item, (width, height))
-    pixels, alpha = seen.pixels, seen.alpha
+    pixels, alpha, warned = seen.pixels, seen.alpha, seen.warnings
     if alpha is not None:
+        opaque = alpha >= 128
+        if not alpha.any():
+            raise BadInput(f"{item.called}: all of it is transparent; save it with something to be seen")
         if neutral or colour.hides_nothing(pixels, alpha):  # a cut-out: what is seen is all of her, and no garment's mask
             pixels = colour.on_white(pixels, alpha)
-        elif mask is None and alpha.min() < 128:
-            mask = alpha >= 128
+        elif mask is None and LEAST_MASK <= opaque.mean() <= MOST_MASK:
+            mask = opaque
+        elif mask is None and not opaque.all():
+            pixels = colour.on_white(pixels, alpha)
+            warned = (*warned, f"{opaque.mean():.0%} of it is opaque, so that is no garment's mask; taken on white")
     pixels = np.ascontiguousarray(pixels)
-    warned = seen.warnings
     if sharpness(pixels, least_px) < SOFT_BELOW:
         warned = (*warned, f"soft at {least_px} px: a sharper picture teaches more")
     what = ", ".join([f"{kind} {width}x{height}", *seen.done])

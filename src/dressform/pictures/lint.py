@@ -24,7 +24,8 @@ _OFTEN = 0.5
 class Seen:
     """One picture as the lint sees it. ``shows`` are the tags that a reader or tagger gave it; empty where there was none.
 
-    ``outfit`` is None for a neutral picture; ``worn`` is what it shows to be worn, in one word, or "".
+    ``outfit`` is None for a neutral picture; ``worn`` is what it shows to be worn, in one word, or "". ``unread`` counts the
+    tokens at the end of its caption that the base model does not read.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Seen:
     has_mask: bool
     shows: tuple[str, ...] = ()
     worn: str = ""
+    unread: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,17 @@ def _no_captions(about: str, pictures: Sequence[Seen], _words: Words) -> Iterato
         yield Finding(
             "no-caption", "serious" if every else "notice", about, f"{what}: view, pose and background bind to the trigger word",
             "say how she is seen: dressform caption edit, or dressform caption read on the embedded world", _ids(bare),
+        )  # fmt: skip
+
+
+def _too_long(about: str, pictures: Sequence[Seen], _words: Words) -> Iterator[Finding]:
+    cut = [p for p in pictures if p.unread]
+    if cut:
+        yield Finding(
+            "caption-too-long", "notice", about,
+            f"{_count(cut)} a caption that is longer than the base model reads: up to {max(p.unread for p in cut)} tokens at its "
+            "end are cut off, and what they name binds to the trigger word",
+            "shorten it, or put first what varies: dressform caption edit", _ids(cut),
         )  # fmt: skip
 
 
@@ -215,7 +228,7 @@ def _duplicates(pictures: Sequence[Seen], near: Sequence[Sequence[str]]) -> Iter
 
 
 _RULES: tuple[Rule, ...] = (
-    _no_captions, _few, _no_mask, _body, _garment_unnamed, _garment_named, _triggers, _another_outfit, _never_varies,
+    _no_captions, _too_long, _few, _no_mask, _body, _garment_unnamed, _garment_named, _triggers, _another_outfit, _never_varies,
 )  # fmt: skip
 
 

@@ -1,26 +1,26 @@
 """What a person gave, as a list of pictures with what lies beside them: nothing is read yet, and nothing is passed over.
 
 Known ways to lay pictures out, in a folder or a zip archive: plain (``NAME.png``, ``NAME.txt`` or ``NAME.caption``,
-``masks/NAME.png``); kohya (``10_trigger class/`` inside); and the imagefolder of Hugging Face (``metadata.jsonl``).
+``masks/NAME.png``); kohya (``10_trigger class/`` inside); and the imagefolder of Hugging Face (``metadata.jsonl`` or ``metadata.csv``).
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from dressform.errors import BadInput, DressformError
-from dressform.pictures import texts
+from dressform.errors import BadInput
+from dressform.pictures import table, texts
 from dressform.pictures.archive import FolderTree, Tree, ZipTree, is_zip
 
-CAPTION_LIMIT_BYTES = 20_000
-_TABLE, _TABLE_LIMIT_BYTES = "metadata.jsonl", 64 << 20
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _CAPTIONS = (".txt", ".caption")
-_BESIDE = (*_CAPTIONS, ".md", ".json", ".jsonl", ".toml", ".csv", ".npz")
+_UNREAD = (".json", ".jsonl", ".csv")
+_BESIDE = (*_CAPTIONS, *_UNREAD, ".md", ".toml", ".npz")
+_OTHERS_MASK = re.compile(r"(?P<picture>.+?)(?:-masklabel|-condlabel|[._-]mask)")
+"""Beside a picture of that name: what OneTrainer and others train on, which need not be the garment."""
 _KOHYA = re.compile(r"\d{1,3}_(?P<words>.+)")  # four digits are a year
 _MASKS = "masks"
 _WRAPPERS = 4
@@ -50,7 +50,7 @@ class Item:
             return self.words
         called = PurePosixPath(self.caption_path).name
         try:
-            return texts.caption(self.tree.read(self.caption_path, CAPTION_LIMIT_BYTES))
+            return texts.caption(self.tree.read(self.caption_path, table.CAPTION_LIMIT_BYTES))
         except BadInput as error:
             raise BadInput(f"{called}: {error}") from error
 
@@ -114,9 +114,8 @@ def _unwrapped(tree: Tree) -> str:
 
 def _lay_out(tree: Tree, top: str, into: Found) -> None:
     files, folders = tree.entries(top)
-    table = _joined(top, _TABLE)
-    if table in files:
-        return _imagefolder(tree, top, into)
+    if named := next((name for name in table.NAMES if _joined(top, name) in files), None):
+        return _imagefolder(tree, top, named, into)
     own = _kohya_words(top or tree.called)
     for folder in folders:
         words = _kohya_words(folder)
@@ -129,7 +128,16 @@ def _lay_out(tree: Tree, top: str, into: Found) -> None:
 
 def _plain(tree: Tree, folder: str, words: str, into: Found) -> None:
     """Every picture right in this folder; ``words`` is the caption of those that have none."""
-    files = [f for f in tree.entries(folder)[0] if _suffix(f) not in _BESIDE]
+    every = [f for f in tree.entries(folder)[0] if _suffix(f) not in _BESIDE]
+    stems = {PurePosixPath(f).stem for f in every}
+    files = [f for f in every if (mask_of := _masked_by(f)) is None or mask_of not in stems]
+    called = "looks like a mask of the picture of that name: where it shows the garment, give it as masks/NAME.png"
+    into.left += [Left(texts.shown(f), called) for f in every if f not in files]
+    into.left += [
+        Left(texts.shown(f), f"a table that is not read; captions come from .txt, .caption or {' or '.join(table.NAMES)}")
+        for f in tree.entries(folder)[0]
+        if _is_table(f) and not _has_picture(f, files)
+    ]
     beside = {f for f in tree.entries(folder)[0] if _suffix(f) in _CAPTIONS}
     masks = set(tree.entries(_joined(folder, _MASKS))[0]) if _joined(folder, _MASKS) in tree.entries(folder)[1] else set()
     there = {_plainly(f): f for f in sorted(beside | masks, reverse=True)}
@@ -146,16 +154,19 @@ def _plain(tree: Tree, folder: str, words: str, into: Found) -> None:
     into.left += [Left(texts.shown(path), "a mask whose picture is not there") for path in sorted(masks - used)]
 
 
-def _imagefolder(tree: Tree, top: str, into: Found) -> None:
-    """The pictures that ``metadata.jsonl`` names, with their texts; others right beside it, without."""
+def _imagefolder(tree: Tree, top: str, called: str, into: Found) -> None:
+    """The pictures that the table names, with their texts; others right beside it, without."""
     rest, named = Found(), set[str]()
     _plain(tree, top, "", rest)
     beside = {item.path: item.caption_path for item in rest.items}
-    for row in _rows(tree, _joined(top, _TABLE)):
+    rows = list(table.rows(tree, _joined(top, called)))
+    if rows and not any(row.text for row in rows):
+        into.left.append(Left(called, f"has no captions: they are looked for under {', '.join(table.WORDS)}"))
+    for row in rows:
         path = _joined(top, row.file)
         said = PurePosixPath(row.file)
         if ".." in said.parts or said.is_absolute() or not tree.holds(path):
-            into.left.append(Left(row.file[:80], f"named in {_TABLE}, but not there"))
+            into.left.append(Left(row.file[:80], f"named in {called}, but not there"))
         elif path not in named:
             folder, stem = PurePosixPath(path).parent, PurePosixPath(path).stem
             mask = _joined("" if str(folder) == "." else str(folder), f"{_MASKS}/{stem}.png")
@@ -167,27 +178,14 @@ def _imagefolder(tree: Tree, top: str, into: Found) -> None:
     _name_folders([f for f in tree.entries(top)[1] if not any(path.startswith(f"{f}/") for path in named)], into)
 
 
-@dataclass(frozen=True)
-class _Row:
-    file: str
-    text: str
+def _masked_by(path: str) -> str | None:
+    """The stem of the picture that a file of this name would be the mask of, as other trainers name masks."""
+    match = _OTHERS_MASK.fullmatch(PurePosixPath(path).stem)
+    return match["picture"] if match else None
 
 
-def _rows(tree: Tree, table: str) -> Iterator[_Row]:
-    """Every line of the table. Raises BadInput with the number of the first that cannot be read."""
-    for number, line in enumerate(tree.read(table, _TABLE_LIMIT_BYTES).splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line.decode("utf-8-sig"))
-            text = next((row[k] for k in ("text", "caption", "prompt") if row.get(k)), "")
-            if not isinstance(row["file_name"], str) or not isinstance(text, str):
-                raise ValueError("file_name and text are words")
-            words = texts.caption(text.encode())
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, DressformError) as error:
-            says = f'{{"file_name": "01.png", "text": "front view"}}; {" ".join(str(error).split())[:60]}'
-            raise BadInput(f"{table}: line {number} is not like {says}") from error
-        yield _Row(row["file_name"], words[:CAPTION_LIMIT_BYTES])
+def _is_table(path: str) -> bool:
+    return _suffix(path) in _UNREAD and PurePosixPath(path).name not in table.NAMES
 
 
 def _name_folders(folders: Iterable[str], into: Found) -> None:

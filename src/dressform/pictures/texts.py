@@ -19,8 +19,12 @@ _EUROPEAN = re.compile(r"(?:[\x00-\x7f]|(?<=[A-Za-z])[à-öø-ÿß]{1,2}|[À-Ö�
 
 
 def caption(data: bytes) -> str:
-    """The text in one line. Raises BadInput where its encoding cannot be told, or where it holds control characters."""
-    words = " ".join(_decoded(data).split())
+    """The text in one line; a tag on each line counts as tags with commas.
+
+    Raises BadInput where its encoding cannot be told, or where it holds control characters.
+    """
+    lines = [" ".join(line.split()) for line in _decoded(data).splitlines() if line.strip()]
+    words = (" " if any("," in line or line.endswith(".") for line in lines) else ", ").join(lines)
     if any(unicodedata.category(c) == "Cc" for c in words):
         raise BadInput("holds control characters, so it is no caption; write it as plain text")
     return words

@@ -179,6 +179,11 @@ def ignores_weights(workspace: Workspace, text: str) -> bool:
     return weighted(text) and not workspace.backbone.weighs
 
 
+def unread(workspace: Workspace, looks: Sequence[Look]) -> int:
+    """How many tokens at the end of a prompt, the most of all, the base model did not read."""
+    return max((workspace.backbone.unread(plain(look.prompt)) for look in looks), default=0)
+
+
 def _exported(workspace: Workspace, grant: Grant[Scope], name: str | None) -> tuple[str, str]:
     """The name and the hash that an exported adapter has."""
     adapter = workspace.adapter(grant, name)

@@ -130,7 +130,7 @@ def _each(workspace: Workspace, wanted: Wanted, adapters: Adapters, write: Write
     parts = []
     for name, adapter in adapters.items():
         stands_on = (workspace.character.name,) if adapter.info.identity_sha256 else ()
-        data = write(adapter, card=labelling.card(workspace, wanted.license, stands_on))
+        data = write(adapter, card=labelling.card(workspace, wanted.license, stands_on, _words(workspace, (name,) if name else ())))
         parts.append(_Part(f"{adapter.info.name}.safetensors", data, (name,)))
     return parts
 
@@ -166,11 +166,18 @@ def _workflow(workspace: Workspace, adapters: Adapters, worn: tuple[str, ...]) -
     base = workspace.backbone
     loras = [(f"{adapters[name].info.name}.safetensors", 1.0) for name in (None, *worn)]
     prompt = prompt_for(workspace, Composition.of(worn), "front view, standing, white background")
-    asked = comfyui.Asked(prompt, "", base.size_px, base.guidance, "-".join((workspace.character.name, *worn)), base.shift)
+    asked = comfyui.Asked(
+        prompt, "", base.size_px, base.guidance, "-".join((workspace.character.name, *worn)), base.shift,
+        labelling.prediction(base) == "v", labelling.zero_snr(base),
+    )  # fmt: skip
     return comfyui.workflow(base.architecture, workspace.checkpoint, loras, asked)
 
 
 def _card(workspace: Workspace, worn: tuple[str, ...]) -> bytes:
     """A1111's card for a file (``NAME.json`` beside it): the words that call it, and how strongly it is worn."""
-    words = prompt_for(workspace, Composition.of(worn), "")
-    return json.dumps({"activation text": words, "preferred weight": 1.0}, indent=1).encode() + b"\n"
+    return json.dumps({"activation text": _words(workspace, worn), "preferred weight": 1.0}, indent=1).encode() + b"\n"
+
+
+def _words(workspace: Workspace, worn: tuple[str, ...]) -> str:
+    """What a prompt begins with, for her in these."""
+    return prompt_for(workspace, Composition.of(worn), "")

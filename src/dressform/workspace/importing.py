@@ -28,7 +28,7 @@ from dressform.workspace.workspace import IMPORTED, Workspace, asset_of, refuse_
 
 Take = Grant[Literal["train:identity"]] | Grant[Literal["train:outfit"]]
 _SETTINGS_LIMIT_BYTES = 1 << 20
-_TEXTS = ("ss_output_name", "ss_training_comment", "ss_tag_frequency")
+_TEXTS = ("ss_output_name", "ss_training_comment", "ss_tag_frequency", "ss_datasets", "ss_dataset_dirs")
 _TEXTS_OF_MODELSPEC = ("title", "description", "trigger_phrase", "tags", "usage_hint")
 _BASE_HASHES = ("dressform.base_model_sha256", "ss_new_sd_model_hash", "ss_sd_model_hash")
 

@@ -28,6 +28,8 @@ from dressform.workspace.workspace import Workspace, asset_of, by_outfit
 
 OnPicture = Callable[[int, int], None]
 """Called as pictures are read: how many, of how many."""
+_SURELY_READ = 60
+"""Characters: no token is shorter, and no base model reads fewer."""
 _KEPT, _AT_ONCE = "lint/looked-at.json", 64
 _Shown = tuple[tuple[str, ...], str]
 _NOTHING: _Shown = ((), "")
@@ -46,7 +48,7 @@ def findings(workspace: Workspace, on_picture: OnPicture = lambda _done, _all: N
         workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in every}))
     words = Words(workspace.character.trigger, tuple((o.name, o.trigger) for o in workspace.character.outfits))
     near, shown = _looked_at(workspace, pictures, on_picture)
-    seen = [Seen(p.id, p.source, p.outfit, p.caption, p.has_mask, *shown.get(p.id, _NOTHING)) for p in pictures]
+    seen = [Seen(p.id, p.source, p.outfit, p.caption, p.has_mask, *shown.get(p.id, _NOTHING), _unread(workspace, p)) for p in pictures]
     found = lint(seen, words, near)
     accessories = workspace.character.named("accessory")
     return [f for f in found if f.about not in accessories or f.code not in _OF_GARMENTS]
@@ -69,6 +71,12 @@ def _looked_at(workspace: Workspace, pictures: Sequence[Picture], on_picture: On
     if (found := {"near": near, "shown": shown}) != kept:
         workspace.store.write(_KEPT, json.dumps(found).encode())
     return [tuple(group) for groups in near.values() for group in groups], {i: (tuple(shown[k][0]), shown[k][1]) for i, k in keys.items()}
+
+
+def _unread(workspace: Workspace, picture: Picture) -> int:
+    """Tokens of its caption, after the trigger words, that the base model does not read."""
+    said = workspace.caption(picture)
+    return workspace.backbone.unread(said) if len(said) > _SURELY_READ else 0
 
 
 def _key(*of: object) -> str:
