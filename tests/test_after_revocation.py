@@ -122,3 +122,51 @@ def test_words_that_are_refused_are_refused_wherever_they_stand(aoi: Workspace) 
             train(edited, restart=True)
         consenting.revoke(edited, ["coat"], 7)  # taking back is always possible
         consenting.grant(aoi, CAREFUL, ("coat",), None, "en")
+
+
+@pytest.mark.recipe
+def test_what_was_taken_back_is_in_no_backup_and_is_named_where_it_lies_open(aoi: Workspace) -> None:
+    (look,) = dressing.dress(aoi, dressing.Asked(("dress",), "side view"), SampleConfig(steps=1))
+    assert not consenting.withheld(aoi) and not consenting.left_in_the_clear(aoi)
+    consenting.revoke(aoi, ["dress"], 7)
+    left = consenting.withheld(aoi)
+    assert {f"pictures/{p.id}.png" for p in aoi.pictures("dress")} < left and "adapters/outfit-dress.safetensors" in left
+    assert not any(f"pictures/{p.id}.png" in left for p in (*aoi.pictures("coat"), *aoi.pictures()))
+    assert consenting.left_in_the_clear(aoi) == [Path(look.path)]
+    assert {p.outfit for p in captioning.shown(aoi, Where())} == {None, "coat"}
+
+
+@pytest.mark.recipe
+def test_everything_taken_back_takes_every_adapter_also_one_no_line_speaks_of(aoi: Workspace) -> None:
+    aoi.store.write("adapters/outfit-hat.safetensors", b"put there")
+    consenting.revoke(aoi, [], 7)
+    assert set(aoi.adapters_there().values()) <= aoi.quarantined() and not captioning.shown(aoi, Where())
+    consenting.revoke(aoi, [], 0)
+    assert consenting.shred(aoi) and not list(aoi.store.list("adapters/"))
+
+
+def test_to_revoke_again_puts_nothing_off() -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from dressform.consent.gate import fold, grace_ends
+    from dressform.consent.ledger import Entry
+
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    lines = [
+        Entry(i, str(i), "revoke", start + timedelta(days=day), {"assets": ["neutral"], "grace_days": grace})
+        for i, (day, grace) in enumerate([(0, 7), (5, 7), (6, 0)])
+    ]
+    assert [grace_ends(fold(lines[:n]).revoked["neutral"]) for n in (1, 2, 3)] == [start + timedelta(days=d) for d in (7, 7, 6)]
+
+
+@pytest.mark.recipe
+def test_an_outfit_called_by_a_word_for_less_than_dressed_is_not_drawn(aoi: Workspace) -> None:
+    aoi.character = replace(aoi.character, outfits=tuple(replace(o, trigger="nude") for o in aoi.character.outfits))
+    with pytest.raises(Refused, match="less than dressed"):
+        dressing.dress(aoi, dressing.Asked(("dress",), "side view"), SampleConfig(steps=1))
+    for refused in (
+        lambda: aoi.add([aoi.root], "topless"),
+        lambda: workspace.checked(aoi.root / "x", workspace.Asked("mia", 24, trigger="loli")),
+    ):
+        with pytest.raises(Refused):
+            refused()

@@ -87,13 +87,19 @@ def test_a_lost_key_is_recovered_and_nothing_is_permitted_until_agreed_anew(tmp_
 
     made = command(first, "new", "aoi", "--age", "24", "--yes", "--base-model", str(tiny_base))
     recovery = next(w for w in made.stderr.split() if w.startswith("AGE-SECRET-KEY-1"))
+    assert command(first, "consent", "narrow", "aoi", "--prohibit", "measure").returncode == 0
+    assert command(first, "add", "aoi", str(dolls / "dress"), "--outfit", "dress").returncode == 0
+    assert command(first, "consent", "revoke", "aoi", "--asset", "dress").returncode == 0
     refused(command(second, "consent", "show", "aoi"), "vault recover")
     code = (
-        "import sys; from pathlib import Path; from dressform.workspace.workspace import recover\n"
+        "import sys; from pathlib import Path; from dressform.workspace.recovering import recover\n"
         "recover(Path('aoi'), lambda _: sys.argv[1])"
     )
     subprocess.run([sys.executable, "-c", code, recovery], cwd=tmp_path, env=second, check=True)
     refused(command(second, "add", "aoi", str(dolls / "neutral"), "--neutral"), "nothing in the consent ledger permits it")
+    refused(command(second, "add", "aoi", str(dolls / "dress"), "--outfit", "dress"), "outfit:dress was revoked")
+    shown = command(second, "consent", "show", "aoi").stdout
+    assert "prohibits measure" in shown and "add for outfit:dress gave" in shown and "takes back outfit:dress" in shown
     assert command(second, "consent", "grant", "aoi", "--permit", "add").returncode == 0
     assert command(second, "add", "aoi", str(dolls / "neutral"), "--neutral").returncode == 0
 

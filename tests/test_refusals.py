@@ -92,3 +92,29 @@ def test_what_the_lists_are_known_to_miss() -> None:
 def test_a_text_too_long_to_check_is_refused() -> None:
     with pytest.raises(Refused, match="too long"):
         refuse_young("a " * 2001)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "高校二年生", "高校2年生", "高２", "中２", "小6", "中2の女子", "5th grader", "11th grade", "fifth grader",
+        "secondary school", "17yr", "16 yrs", "she is 16", "she's only 15", "I'm seventeen", "under 18",
+        "seventeen and a half years old", "17½ years old", "17.5 years old", "16th birthday",
+    ],
+)  # fmt: skip
+def test_grades_of_a_school_and_ages_by_the_way_are_read(text: str) -> None:
+    with pytest.raises(Refused, match="adults only"):
+        refuse_young(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "she is 24.5 years old", "24½ years old", "中二病", "she is 16 cm tall", "she is seventeen heads tall",
+        "under 18 trees", "for 10 yrs", "10 yrs of experience", "first grade silk", "高さ2m", "中2階",
+        "she is 10 out of 10", "12th century castle", "21st birthday", "大学2年生", "the sun is 15 degrees",
+        "I am nineteen", "she is 25",
+    ],
+)  # fmt: skip
+def test_sizes_and_the_years_of_adults_pass(text: str) -> None:
+    assert refuse_young(text) is None

@@ -170,3 +170,26 @@ def test_the_command_asks_and_says_what_it_would_forget(tmp_path: Path, monkeypa
     done = run("--where", "source=01.png", "--yes")
     assert done.exit_code == 0 and "removed 1 pictures" in done.stdout and "01.png" in done.stderr and "neutral  id=" in done.stderr
     assert sources() == ["02.png"]
+
+
+def test_what_was_added_as_the_wrong_thing_and_taken_back_may_be_another(small: Workspace, tmp_path: Path) -> None:  # noqa: F811
+    given = written(tmp_path / "a", 2, alpha=True)
+    small.add([given], "dress")
+    adding.undo(small)
+    small.add([given], "coat")
+    small.add([written(tmp_path / "b", 3)], "dress")
+    forgetting.remove(small, meant(small, "outfit=dress source=00002.png"))
+    small.add([tmp_path / "b" / "00002.png"], "coat")
+    consenting.revoke(small, ["dress"], 0)
+    hers = {p.id for p in small.pictures("coat")}
+    assert len(hers) == 3 and not hers & small.quarantined(), "consent for the coat stands"
+    consenting.shred(small)
+    assert {p.id for p in small.pictures("coat")} == hers and not small.pictures("dress")
+
+
+def test_what_was_taken_back_is_not_made_another_thing_by_removing_it(small: Workspace, tmp_path: Path) -> None:  # noqa: F811
+    small.add([written(tmp_path / "a", 2)], "dress")
+    consenting.revoke(small, ["dress"], 7)
+    forgetting.remove(small, meant(small, "outfit=dress"))
+    small.add([tmp_path / "a"], "coat")
+    assert {p.id for p in small.pictures("coat")} <= small.quarantined()

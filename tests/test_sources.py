@@ -139,6 +139,17 @@ def test_archives_that_ask_for_too_much_are_refused_before_they_are_unpacked(tmp
         sources.found(many)
 
 
+def test_a_name_of_many_folders_is_refused_and_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    import os
+
+    for name in ("a/" * 8000 + "x.png", "x" * 2000 + ".png"):
+        with pytest.raises(BadInput, match=r"more than 32 folders, or has a name"):
+            sources.found(packed(tmp_path / "a.zip", {name: picture()}))
+    laid_out(tmp_path / "b", {"1.png": picture()})
+    os.mkfifo(tmp_path / "b" / "2.png")
+    assert told(sources.found(tmp_path / "b")) == {"1.png": ""}
+
+
 def test_what_lies_over_one_another_is_refused(tmp_path: Path) -> None:
     file = packed(tmp_path / "a.zip", {f"{i}.png": picture(i) * 9 for i in range(9)})
     data = bytearray(file.read_bytes())

@@ -313,3 +313,53 @@ def test_a_busy_machine_is_not_called_a_wrong_passphrase(monkeypatch: pytest.Mon
     monkeypatch.setattr(pyrage.passphrase, "decrypt", too_slow)
     with pytest.raises(Locked, match="too busy"):
         keys.unwrap_with_passphrase(wrapped, "right")
+
+
+def test_a_key_from_the_environment_takes_no_other_ones_place(alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = owner.make()
+    (tmp_path / "b.key").write_text(keys.new_identity())
+    (tmp_path / "b.key").chmod(0o600)
+    with monkeypatch.context() as patch:
+        patch.setenv("DRESSFORM_KEY_FILE", str(tmp_path / "b.key"))
+        with pytest.raises(BadInput, match="another key than the one kept"):
+            owner.protect_with_passphrase(lambda _: "a long passphrase")
+    assert owner.load() == made and not (alone / "owner.key.age").exists()
+    owner.unlock(lambda _: "")
+    monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "another home"))
+    other = owner.make()
+    assert owner.load() == other != made, "a session is of one home"
+    owner.protect_with_passphrase(lambda _: "a long passphrase")
+    assert (tmp_path / "another home" / "owner.key.age").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_disk_that_refuses_is_no_tampering() -> None:
+    import sqlite3
+
+    from dressform.vault import index
+
+    for code, kind in ((sqlite3.SQLITE_IOERR, StoreError), (sqlite3.SQLITE_READONLY, StoreError), (sqlite3.SQLITE_CORRUPT, Tampered)):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code | 0x100
+        assert type(index._told(error)) is kind
+
+
+def test_a_vault_that_somebody_else_made_is_not_taken_for_hers(tmp_path: Path) -> None:
+    """Who knows her public half can make a vault of the same id that her key opens."""
+    witness.hold(tmp_path, "0a", vault.create(tmp_path / "hers", {}).mark)
+    hers = vault.create(tmp_path / "again", {})
+    with pytest.raises(Tampered, match="another was put in its place"):
+        witness.hold(tmp_path, "0a", hers.mark)
+    witness.hold(tmp_path, "0b", hers.mark)
+    witness.hold(tmp_path, "0b", hers.mark)
+
+
+def test_a_backup_opens_with_the_recovery_key_and_holds_what_lies_beside(tmp_path: Path) -> None:
+    import io
+    import tarfile
+
+    first, second = keys.new_identity(), keys.new_identity()
+    made = vault.create(tmp_path / "v", {"owner": keys.recipient_of(first)})
+    made.write_all({"a": b"1", "b": b"2"})
+    assert export(made, tmp_path / "f", [keys.recipient_of(one) for one in (first, second)], {"b"}, {"character.toml": b"3"}) == 1
+    opened = pyrage.decrypt((tmp_path / "f").read_bytes(), [pyrage.x25519.Identity.from_str(second)])
+    assert sorted(tarfile.open(fileobj=io.BytesIO(opened)).getnames()) == ["a", "character.toml"]

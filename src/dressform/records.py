@@ -162,6 +162,13 @@ class Look:
     prompt: str
     outfit: str
     seed: int
+    replaced: bool = False
+    """True where it took the place of another file of its name."""
+
+
+def spoken(figure: str) -> str:
+    """A figure's name as people read it."""
+    return figure.replace("burn_in", "burn-in").replace("_", " ")
 
 
 @dataclass(frozen=True)

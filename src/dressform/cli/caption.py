@@ -32,7 +32,7 @@ def show(
     from dressform.workspace import captioning
 
     with opened(character) as workspace:
-        found = captioning.matching(workspace, Filter.parsed(where))
+        found = captioning.shown(workspace, Filter.parsed(where))
     if each:
         for picture in found:
             output.say(f"{picture.outfit or 'neutral'}  {picture.source}  {picture.caption or '(none)'}")

@@ -80,6 +80,8 @@ def revoke(
         entry, quarantined = consenting.revoke(workspace, asset or (), grace_days)
         output.say(f"revoked, line {entry.sequence}: {quarantined} things that came from it can no longer be opened")
         output.note("copies that were given away before cannot be called back")
+        for file in consenting.left_in_the_clear(workspace):
+            output.note(f"{file}: lies open on the disk and came from it; delete it where it should go, too")
         if gone := consenting.shred(workspace):
             output.say(f"shredded {gone} objects")
         else:

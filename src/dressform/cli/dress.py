@@ -19,7 +19,7 @@ def command(
     outfit: Annotated[str, typer.Option(help="One outfit, or several with commas.")] = "",
     wear: Annotated[str, typer.Option(help='A garment of the base model\'s own, beside any outfits, such as "green coat".')] = "",
     count: Annotated[int, typer.Option("-n", help="Pictures of each outfit.")] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of the first picture.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the first picture; a picture takes the place of one of the same outfit and seed.")] = 0,
     steps: Annotated[int, typer.Option(help="Sampling steps.")] = 20,
     guidance: Annotated[float | None, typer.Option(help="How closely to follow the prompt; the base model's usual if not given.")] = None,
     scale: Annotated[float, typer.Option(help="Strength of the outfit; 1 is as trained.")] = 1.0,
@@ -42,3 +42,5 @@ def command(
             output.note(f"the prompt is longer than this base model reads: its last {cut} tokens were not drawn")
     for look in looks:
         output.say(look.path)
+        if look.replaced:
+            output.note(f"{Path(look.path).name} took the place of the one that was there; another --seed has a name of its own")

@@ -32,6 +32,8 @@ def command(
         taken = importing.take(workspace, asked)
     ranks = ", ".join(map(str, taken.ranks))
     output.say(f"took {file.name} as {taken.name}: {taken.layers} layers, rank {ranks}; called by {taken.trigger}")
+    if taken.replaced:
+        output.note(f"it took the place of the adapter that {taken.name} had; train --restart learns one from her pictures again")
     if taken.lost:
         output.note(
             f"DoRA, cut off after rank {max(taken.ranks)}: {taken.lost:.1%} of its change in weights is lost; the rest is as it was"

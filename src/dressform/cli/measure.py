@@ -10,6 +10,7 @@ import typer
 from dressform.cli import output
 from dressform.cli.opening import opened
 from dressform.errors import BadInput, Failed
+from dressform.records import spoken
 
 NEEDS_ARGUMENTS = True
 
@@ -39,7 +40,7 @@ def command(
         output.figures(f"{character.name}: with {name}", tried)
     if found.curves:
         scales = list(next(iter(found.curves.values())))
-        cells = [(name.replace("_", " "), *(f"{f.value:.1%}" for f in line.values())) for name, line in found.curves.items()]
+        cells = [(spoken(name), *(f"{f.value:.1%}" for f in line.values())) for name, line in found.curves.items()]
         output.table("at the outfit's scale", ("", *scales), cells)
     for kind, accuracy in found.reader.items():
         worst = min(accuracy, key=lambda name: accuracy[name])

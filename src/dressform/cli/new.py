@@ -37,13 +37,14 @@ def command(
     boundary: Annotated[list[str] | None, typer.Option(help="'WORDS' or 'WORDS [SCOPE, SCOPE]'; may be repeated.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Agree without being asked; needed where there is no terminal to ask on.")] = False,
 ) -> None:
+    from dressform.consent.normal import visible
     from dressform.consent.scopes import CAREFUL, PLAIN_WORDS, SCOPES, language, scopes
     from dressform.errors import BadInput
     from dressform.workspace import profiling, workspace
 
     made, words, profile = folder or Path(name), language(lang or _system_language()), profiling.given(card, boundary or ())
     chosen = scopes(permit) or tuple(s for s in CAREFUL if s not in profile.prohibited)
-    asked = workspace.Asked(name, age, kind, trigger, base_model, chosen, output.day(expires), words, describe, profile)
+    asked = workspace.Asked(name, age, kind, trigger, base_model, chosen, output.day(expires), words, visible(describe), profile)
     workspace.checked(made, asked)
     output.note(_TITLE[words].format(name=name))
     for scope in SCOPES:
@@ -53,14 +54,14 @@ def command(
     if not (yes or (_agreed(words) if sys.stdin.isatty() else permit)):
         raise BadInput("nothing was made, for nobody agreed; say --yes, or name what you agree to with --permit")
     recovery = workspace.create(made, asked, ask=output.ask_secret)
+    output.note(f"{_RECOVERY[words]}\n  {recovery}")  # first: whatever goes wrong with the rest, it is said this once
     output.say(f"made {made}: {name}, an adult of {age}, called by {asked.trigger or name!r}")
-    output.note(f"{_RECOVERY[words]}\n  {recovery}")
     output.hint(f"dressform consent show {made} says again what is agreed; receipts are in {made / 'receipts'}")
     output.hint(f"dressform add {made} PICTURES --neutral, then dressform add {made} PICTURES --outfit dress")
 
 
 def _agreed(words: str) -> bool:
-    return typer.confirm(_ASK[words].removesuffix(" [Y/n]"), default=True, err=True)
+    return output.confirm(_ASK[words].removesuffix(" [Y/n]"), True)
 
 
 def _system_language() -> str:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import typer
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
@@ -20,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from dressform.errors import BadInput
-from dressform.records import Figure
+from dressform.records import Figure, spoken
 
 if TYPE_CHECKING:
     from dressform.consent.profile import Profile
@@ -137,13 +138,21 @@ def contact(cells: Sequence[Cell]) -> None:
         sys.stdout.write(f"{line}\n")
 
 
+def confirm(question: str, default: bool) -> bool:
+    """A question with yes or no for an answer. Raises KeyboardInterrupt where it is broken off."""
+    try:
+        return typer.confirm(question, default=default, err=True)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+
+
 def figures(title: str, found: Mapping[str, Figure]) -> None:
     """A table of figures with n and the 95 % interval."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for column, justify in (("figure", "left"), ("value", "right"), ("95 % interval", "right"), ("n", "right")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for name, f in found.items():
-        table.add_row(name.replace("_", " "), f"{f.value:.1%}", f"{f.low:.1%} to {f.high:.1%}", str(f.n))
+        table.add_row(spoken(name), f"{f.value:.1%}", f"{f.low:.1%} to {f.high:.1%}", str(f.n))
     _out.print(table)
 
 

@@ -51,4 +51,4 @@ def command(
 
 
 def _agreed(count: int) -> bool:
-    return sys.stdin.isatty() and typer.confirm(f"Forget these {count} pictures for good?", default=False, err=True)
+    return sys.stdin.isatty() and output.confirm(f"Forget these {count} pictures for good?", False)

@@ -59,10 +59,10 @@ def check(
 ) -> None:
     """Is the vault whole? Example: dressform vault check aoi --read-data"""
     from dressform.vault import check as checking
-    from dressform.workspace import workspace
+    from dressform.workspace import recovering, workspace
 
     if accept_older:
-        workspace.accept_older(character, output.ask_secret)
+        recovering.accept_older(character, output.ask_secret)
     with opened(character) as her, output.bar("checking") as bar:
         found = checking.check(workspace.sealed(her), read_data, bar)
         removed = checking.remove_strays(workspace.sealed(her), found) if remove_strays else 0
@@ -80,11 +80,14 @@ def check(
 def export(character: Character, file: Annotated[Path, typer.Argument(help="The backup to write.")]) -> None:
     """A sealed backup that age and tar can open. Example: dressform vault export aoi aoi-backup.tar.age"""
     from dressform.vault import export as exporting
-    from dressform.workspace import workspace
+    from dressform.workspace import consenting, workspace
 
     with opened(character) as her:
-        count = exporting.export(workspace.sealed(her), file, [her.owner.recipient])
-    output.say(f"{file}: {count} objects, sealed to your key")
+        left = consenting.withheld(her)
+        count = exporting.export(workspace.sealed(her), file, workspace.backed_up_for(her), left, workspace.in_the_clear(her))
+    output.say(f"{file}: {count} objects, sealed to your key and the recovery key")
+    if left:
+        output.note(f"{len(left)} more are not in it: they are, or came from, what was taken back")
     output.hint(f"open it anywhere with: age -d -i KEY {file} | tar x")
 
 
@@ -105,7 +108,7 @@ def add_person(
 @app.command()
 def recover(character: Character) -> None:
     """After a lost key: open with the recovery key, and make you a new one. Example: dressform vault recover aoi"""
-    from dressform.workspace import workspace
+    from dressform.workspace import recovering
 
-    workspace.recover(character, output.ask_secret)
+    recovering.recover(character, output.ask_secret)
     output.say(f"recovered: {character} opens with your key again; agree anew with dressform consent grant {character}")

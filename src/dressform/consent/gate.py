@@ -115,10 +115,15 @@ def _without(permissions: Sequence[Permission], prohibit: frozenset[str]) -> tup
 
 
 def _revoke(state: State, entry: Entry) -> State:
-    assets = entry.body["assets"]
-    taken = dict.fromkeys(assets, (entry.at, timedelta(days=min(entry.body["grace_days"], MOST_GRACE_DAYS))))
+    assets, grace = entry.body["assets"], timedelta(days=min(entry.body["grace_days"], MOST_GRACE_DAYS))
+    taken = {a: min(state.revoked.get(a, (entry.at, grace)), (entry.at, grace), key=grace_ends) for a in assets}
     kept = () if EVERYTHING in assets else tuple(replace(p, taken=p.taken.union(assets)) for p in state.permissions)
     return State(kept, state.prohibited, {**state.revoked, **taken})
+
+
+def grace_ends(revoked: tuple[datetime, timedelta]) -> datetime:
+    """When the days of grace are over; to revoke again puts nothing off."""
+    return revoked[0] + revoked[1]
 
 
 _STEPS: dict[str, Callable[[State, Entry], State]] = {"grant": _grant, "narrow": _narrow, "revoke": _revoke}

@@ -7,18 +7,35 @@ from collections.abc import Collection, Sequence
 from dressform.consent.gate import EVERYTHING
 from dressform.consent.ledger import Entry
 
+REMOVED, TOOK_BACK = "removed pictures", "took back the add"
+"""How the statements begin that given pictures were forgotten; their evidence are the pictures, or the lines that added them."""
+
 
 def descended(entries: Sequence[Entry], revoked: Collection[str]) -> frozenset[str]:
-    """The hashes of everything made from revoked assets, at any distance."""
+    """The hashes of everything made from revoked assets, at any distance.
+
+    Given pictures that were forgotten while nothing was revoked descend from nothing any more: they may be hers again as something else.
+    What had been learned from them until then keeps its origin.
+    """
     if not revoked:
         return frozenset()
-    found: set[str] = set()
+    found, taken = set[str](), set[str]()
+    given: dict[str, frozenset[str]] = {}
     for entry in entries:  # a line comes after those whose outputs it uses
-        if entry.kind != "use":
-            continue
-        own = EVERYTHING in revoked or not set(revoked).isdisjoint(entry.body["assets"])
-        if own or not found.isdisjoint(entry.body["inputs"]):
-            found.update(entry.body["outputs"])
+        body = entry.body
+        if entry.kind == "revoke":
+            taken.update(body["assets"])
+        elif entry.kind == "grant":
+            taken.difference_update(body["assets"])
+        elif entry.kind == "attest" and body["statement"].startswith((REMOVED, TOOK_BACK)) and not taken:
+            forgotten = {*body["evidence"]}.union(*(given.get(line, frozenset()) for line in body["evidence"]))
+            found -= forgotten & frozenset().union(*given.values())
+        elif entry.kind == "use":
+            if body["action"] == "add" and not body["inputs"]:
+                given[entry.sha256] = frozenset(body["outputs"])
+            own = EVERYTHING in revoked or not set(revoked).isdisjoint(body["assets"])
+            if own or not found.isdisjoint(body["inputs"]):
+                found.update(body["outputs"])
     return frozenset(found)
 
 

@@ -19,6 +19,7 @@ _LEET_L = str.maketrans("013457@$!", "oleastasl")
 _KANJI = {c: i for i, c in enumerate("〇一二三四五六七八九")}
 _KANJI_AGE = re.compile(r"([〇一二三四五六七八九十]{1,4})(?=\s*(?:[歳才]|さい(?!ず)|サイ(?!ズ)))")
 _DOTTED = re.compile(r"(?<=[^\x00-\x2f\x3a-\x7f])[・·•]+(?=[^\x00-\x2f\x3a-\x7f])")
+_PART = re.compile("(?<=[0-9])[½⅓⅔¼¾]")  # of a year; NFKC would make one number of both
 _SPELT_OUT = re.compile(r"(?<![a-z0-9])(?:[a-z0-9][\s._*\-]+){2,}[a-z0-9](?![a-z0-9])")
 _HIDDEN = ("Cc", "Cf", "Co", "Cs", "Cn")
 _VOICING = ("\u3099", "\u309a")
@@ -32,7 +33,7 @@ def visible(text: str) -> str:
 
 def plain(text: str) -> str:
     """The text with its disguises off, punctuation of ASCII as spaces."""
-    text = unicodedata.normalize("NFKC", text[:LENGTH_LIMIT])
+    text = unicodedata.normalize("NFKC", _PART.sub("", text[:LENGTH_LIMIT]))
     text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc", "Mn", "Co", "Cn") or c in "\n\t ")
     split = unicodedata.normalize("NFD", text)
     text = unicodedata.normalize("NFC", "".join(c for c in split if not unicodedata.combining(c) or c in _VOICING))

@@ -14,6 +14,7 @@ from dressform.backbones.rounding import rounded
 from dressform.dress.weighting import encode
 from dressform.errors import BadInput
 
+_MOST_GUIDANCE = 100
 MOST_STEPS = 250
 """Diffusers' DDIM goes 1000 // steps whole times at a step: far above, the next step stands elsewhere, and 1000 reach past the last."""
 _AT_ONCE_PX = 1 << 20
@@ -42,6 +43,8 @@ class SampleConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= MOST_STEPS:
             raise BadInput(f"--steps {self.steps}: use 1 to {MOST_STEPS}")
+        if self.guidance is not None and not 0 <= self.guidance <= _MOST_GUIDANCE:
+            raise BadInput(f"--guidance {self.guidance:g}: use 0 to {_MOST_GUIDANCE} (1: none), or leave it out")
 
 
 def draw(

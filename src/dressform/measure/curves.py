@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dressform.measure.separation import NEUTRAL, Probe, Truth, burned_in, identity_right, outfit_right
 from dressform.measure.statistics import share
-from dressform.records import Figure
+from dressform.records import Figure, spoken
 
 SCALES = (0.5, 0.75, 1.0, 1.2, 1.5)
 Curves = dict[str, dict[str, Figure]]
@@ -84,4 +84,4 @@ def _y(share_: float) -> float:
 
 
 def _said(name: str) -> str:
-    return name.replace("_", " ")
+    return spoken(name)

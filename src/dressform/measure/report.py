@@ -10,7 +10,7 @@ from dressform import paper
 from dressform.measure.accessories import TRIED_ON
 from dressform.measure.curves import Curves, drawing
 from dressform.measure.separation import ANOTHER, NEUTRAL, Truth
-from dressform.records import Figure
+from dressform.records import Figure, spoken
 
 FAILS_ABOVE = 0.02
 """A cell of the matrix above this share is a finding."""
@@ -126,7 +126,7 @@ def _garment(shown: str) -> str:
 
 def _figures(figures: Mapping[str, Figure], what_it_is: Mapping[str, str] = WHAT_IT_IS) -> str:
     rows = "".join(
-        f"<tr><th scope=row>{name.replace('_', ' ')}<br><span class=faint>{what_it_is.get(name, '')}</span></th>"
+        f"<tr><th scope=row>{spoken(name)}<br><span class=faint>{what_it_is.get(name, '')}</span></th>"
         f"<td>{f.value:.1%}</td><td>{f.low:.1%} to {f.high:.1%}</td><td>{f.n}</td></tr>"
         for name, f in figures.items()
     )
@@ -164,7 +164,7 @@ def _reader(reader: Mapping[str, Mapping[str, float]]) -> str:
     names = list(dict.fromkeys(name for accuracy in reader.values() for name in accuracy))
     head = "".join(f"<th scope=col>{html.escape(kind)}</th>" for kind in reader)
     body = "".join(
-        f"<tr><th scope=row>{html.escape(n.replace('_', ' '))}</th>"
+        f"<tr><th scope=row>{html.escape(spoken(n))}</th>"
         + "".join(f"<td>{accuracy[n]:.1%}</td>" if n in accuracy else "<td>not asked</td>" for accuracy in reader.values())
         + "</tr>"
         for n in names

@@ -19,6 +19,7 @@ FILE_LIMIT_BYTES = 100_000_000
 COUNT_LIMIT, TOTAL_LIMIT_BYTES, RATIO_LIMIT = 20_000, 16 << 30, 100
 _DIRECTORY_LIMIT_BYTES, _TAIL_BYTES = 16 << 20, 22 + 0xFFFF
 _RATIO_FROM_BYTES = 1 << 20
+_LONGEST, _DEEPEST = 1024, 32
 _END, _END64 = b"PK\x05\x06", b"PK\x06\x07"
 _UTF8_NAME, _ENCRYPTED = 0x800, 0x1
 
@@ -49,7 +50,8 @@ class FolderTree:
         files, folders = [], []
         try:
             for entry in sorted((self.root / folder).iterdir()):
-                (folders if entry.is_dir() else files).append(entry.relative_to(self.root).as_posix())
+                if entry.is_dir() or entry.is_file():  # a pipe or a device would be waited for
+                    (folders if entry.is_dir() else files).append(entry.relative_to(self.root).as_posix())
         except OSError as error:
             raise BadInput(f"{self.root / folder}: cannot be read ({error.strerror}); let yourself read it, or leave it out") from error
         return files, folders
@@ -79,6 +81,8 @@ class ZipTree:
         self._infos = {_name(info): info for info in found}
         if len(self._infos) != len(found):
             raise BadInput(f"{file.name}: two of its files have the same name; pack it again")
+        if deep := next((p for p in self._infos if len(p) > _LONGEST or p.count("/") > _DEEPEST), None):
+            raise BadInput(f"{file.name}: {deep[:40]}… lies in more than {_DEEPEST} folders, or has a name of over {_LONGEST} characters")
         self._folders: dict[str, tuple[list[str], set[str]]] = {}
         for path in self._infos:
             self._place(path)

@@ -111,7 +111,8 @@ def _few(about: str, pictures: Sequence[Seen], _words: Words) -> Iterator[Findin
         severity: Severity = "serious" if len(pictures) < _TOO_FEW else "notice"
         yield Finding(
             "few-pictures", severity, about, f"{len(pictures)} pictures: they are learned by heart, one by one",
-            f"add more, from other views and in other poses; {_FEW} or more teach what they have in common",
+            f"add more, from other views and in other poses; {_FEW} or more teach what they have in common; or take them out: "
+            f"dressform remove FOLDER --where outfit={about}",
         )  # fmt: skip
 
 

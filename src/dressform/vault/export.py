@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import tarfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 
 import pyrage
 
@@ -15,23 +16,26 @@ from dressform.errors import BadInput, StoreError
 from dressform.vault.vault import Vault
 
 
-def export(vault: Vault, file: Path, recipients: Sequence[str]) -> int:
-    """Write every name of the vault into ``file`` (``age -d -i KEY file | tar x`` opens it); how many there were.
+def export(
+    vault: Vault, file: Path, recipients: Sequence[str], without: Collection[str] = (), beside: Mapping[str, bytes] = MappingProxyType({})
+) -> int:  # fmt: skip
+    """Write every name of the vault, but those ``without``, and what lies ``beside`` it, into ``file``; how many names there were.
 
-    Streamed: no more than one object is in memory. Raises BadInput where the file exists, StoreError where the disk refuses.
+    ``age -d -i KEY file | tar x`` opens it. Streamed: no more than one object is in memory. Raises BadInput where the file exists,
+    StoreError where the disk refuses.
     """
     if file.exists():
         raise BadInput(f"{file}: there already; choose another name")
     people = [pyrage.x25519.Recipient.from_str(r) for r in recipients]
-    names = list(vault.list())
+    names = [name for name in vault.list() if name not in without]
     out_of, into = os.pipe()
     failures: list[Exception] = []
 
     def pack() -> None:
         try:
             with os.fdopen(into, "wb") as pipe, tarfile.open(fileobj=pipe, mode="w|") as tar:
-                for name in names:
-                    data = vault.read(name)
+                for name in [*beside, *names]:
+                    data = beside[name] if name in beside else vault.read(name)
                     entry = tarfile.TarInfo(name)
                     entry.size, entry.mode = len(data), 0o600
                     tar.addfile(entry, BytesIO(data))

@@ -211,9 +211,11 @@ def _packed(row: Row) -> bytes:
 
 
 def _told(error: sqlite3.DatabaseError) -> StoreError:
-    text = str(error)
+    text, code = str(error), getattr(error, "sqlite_errorcode", 0) & 0xFF
     if "locked" in text or "busy" in text:
         return StoreError(f"the vault was in use by another process for {BUSY_SECONDS} s: wait for it to finish, then try again")
-    if "full" in text:
+    if code == sqlite3.SQLITE_FULL or "full" in text:
         return StoreError("the disk is full: make room, then try again; nothing was lost")
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return StoreError(f"the vault's index cannot be read or written ({text}): is the disk full, read-only, or another person's?")
     return Tampered(f"the vault's index is damaged ({text}): restore the vault from a backup")

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import platformdirs
@@ -112,11 +113,12 @@ def lock() -> bool:
 
 def protect_with_passphrase(ask: Ask) -> None:
     """Move the key behind a passphrase. Raises BadInput for an empty or mistyped one; then nothing changes."""
+    _refuse_given("--passphrase")
     owner = load(ask)
     first = ask("new passphrase")
     if len(first) < 8 or first != ask("the same again"):
         raise BadInput("the two passphrases must agree and have at least 8 characters; nothing was changed")
-    write_atomically(_sealed_file(), keys.wrap_with_passphrase(owner.identity.encode(), first))
+    write_atomically(_sealed_file(), keys.wrap_with_passphrase(owner.identity.encode(), first), mode=0o600)
     _key_file().unlink(missing_ok=True)
 
 
@@ -128,6 +130,7 @@ def protect_with_keyring(ask: Ask | None = None) -> None:
     """
     if os.environ.get("DRESSFORM_HOME"):
         raise BadInput("the keyring keeps the key of your usual home alone, and DRESSFORM_HOME names another: use a passphrase instead")
+    _refuse_given("--keyring")
     ring = _keyring()
     if ring is None:
         raise BadInput("no keyring of the system answers (Secret Service, KWallet, macOS or Windows): use a passphrase instead")
@@ -139,6 +142,12 @@ def protect_with_keyring(ask: Ask | None = None) -> None:
         raise BadInput("the keyring did not keep the key: use a passphrase instead; nothing was changed")
     for file in (_key_file(), _sealed_file()):
         file.unlink(missing_ok=True)
+
+
+def _refuse_given(option: str) -> None:
+    """Raises BadInput where the environment names a key: it would be put in the place of the one that is kept here."""
+    if _given() is not None:
+        raise BadInput(f"{option}: DRESSFORM_KEY_FILE or DRESSFORM_KEY_FD names another key than the one kept in {home()}; unset it first")
 
 
 def restore(identity: str) -> Owner:
@@ -191,7 +200,7 @@ def _sealed_file() -> Path:
 
 def _session_file() -> Path | None:
     folder = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(folder) / "dressform" / "owner.key" if folder else None
+    return Path(folder) / "dressform" / f"{sha256(str(home().absolute()).encode()).hexdigest()[:16]}.key" if folder else None
 
 
 def _keyring():

@@ -13,7 +13,7 @@ from dressform.errors import BadInput, Locked, StoreError, Tampered
 from dressform.store import checked, read_at_most, write_atomically
 from dressform.vault import keys
 from dressform.vault.index import Index, Row
-from dressform.vault.sealing import OVERHEAD_BYTES, meaning, new_key, seal, unseal
+from dressform.vault.sealing import OVERHEAD_BYTES, derived, meaning, new_key, seal, unseal
 
 FORMAT, VERSION = "dressform-vault", 1
 _CARD_LIMIT_BYTES = 4096
@@ -106,6 +106,11 @@ class Vault:
 
     def _meaning(self, row: Row) -> bytes:
         return meaning(self.id, row.object, row.kind)
+
+    @property
+    def mark(self) -> str:
+        """What tells this vault's key from any other, and nothing else of it."""
+        return derived(self._key, "mark").hex()
 
     def close(self) -> None:
         self.index.close()

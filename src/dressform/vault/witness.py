@@ -24,6 +24,16 @@ def check(seen: Head | None, head: Head) -> None:
         )
 
 
+def hold(folder: Path, vault_id: str, mark: str) -> None:
+    """Remember the mark of a vault's key at the first sight of it. Raises Tampered where it is another one's: a vault that somebody
+    else made and put in its place, which this person's public half is enough for."""
+    file = folder / "heads" / f"{vault_id}.key"
+    if not file.exists():
+        write_atomically(file, mark.encode(), mode=0o600)
+    elif file.read_text() != mark:
+        raise Tampered("the vault is not the one that was seen here: another was put in its place; put hers back from your copy")
+
+
 def keep(folder: Path, vault_id: str, head: Head) -> None:
     """Remember how far the vault is."""
     if read(folder, vault_id) != head:

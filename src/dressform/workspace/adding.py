@@ -16,9 +16,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from dressform.consent import lineage
 from dressform.consent.gate import NEUTRAL, Grant
 from dressform.consent.ledger import Entry
-from dressform.consent.refusals import refuse_young
+from dressform.consent.refusals import refuse_undressed, refuse_young
 from dressform.errors import BadInput, DressformError, NotReady, Refused
 from dressform.measure.separation import ANOTHER
 from dressform.pictures import intake, sheets, sources
@@ -101,6 +102,7 @@ def refuse_name(outfit: str, kind: Worn) -> None:
     if outfit == ANOTHER:
         raise BadInput(f"{kind} name {outfit!r}: is what a report calls a garment that nobody asked for; use a different name")
     refuse_young(checked_name(kind, outfit))
+    refuse_undressed(outfit)
 
 
 def preview(workspace: Workspace, file: Path, outfit: str | None, cutting: Cutting) -> tuple[sheets.Sheet, bytes]:
@@ -124,7 +126,7 @@ def undo(workspace: Workspace) -> tuple[str, int]:
     workspace.gate.need("add", *entry.body["assets"])
     asset, ids = entry.body["assets"][0], set(entry.body["outputs"])
     here = sum(f"pictures/{i}.json" in workspace.store for i in ids)
-    statement = f"took back the add of line {entry.sequence}: {here} pictures of {asset}"
+    statement = f"{lineage.TOOK_BACK} of line {entry.sequence}: {here} pictures of {asset}"
     forgetting.forget(workspace, ids)
     forgetting.attest(workspace, statement, [entry.sha256])
     forgetting.forget_empty(workspace, asset.removeprefix("outfit:"))

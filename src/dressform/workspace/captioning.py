@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from dressform.consent.gate import EVERYTHING
 from dressform.consent.refusals import refuse_young
 from dressform.errors import BadInput, NotReady
 from dressform.pictures import tags as words
@@ -38,6 +39,12 @@ def matching(workspace: Workspace, where: Where) -> list[Picture]:
         if key == "outfit" and value != "neutral":
             workspace.outfit(value)
     return [p for p in workspace.pictures(every=True) if where.holds(p.outfit or "neutral", p.caption, p.source, p.id)]
+
+
+def shown(workspace: Workspace, where: Where) -> list[Picture]:
+    """``matching``, without what was taken back. Raises UnknownName."""
+    revoked = workspace.gate.state().revoked
+    return [p for p in matching(workspace, where) if EVERYTHING not in revoked and asset_of(p.outfit) not in revoked]
 
 
 def counts(pictures: Sequence[Picture]) -> dict[str, dict[str, int]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from dressform.consent import lineage
-from dressform.consent.gate import EVERYTHING, MOST_GRACE_DAYS, NEUTRAL, outfit_asset, refuse_past
+from dressform.consent.gate import EVERYTHING, MOST_GRACE_DAYS, NEUTRAL, grace_ends, outfit_asset, refuse_past
 from dressform.consent.ledger import Entry, Head, head_of
 from dressform.consent.profile import refuse_against
 from dressform.consent.scopes import PLAIN_WORDS, SCOPES, Scope
@@ -17,7 +18,7 @@ from dressform.records import Character
 from dressform.store import write_atomically
 from dressform.workspace import character_file
 from dressform.workspace.forgetting import files_of
-from dressform.workspace.workspace import Workspace, keep_head
+from dressform.workspace.workspace import Workspace, asset_of, keep_head
 
 GRACE_DAYS = 7
 _SHREDDED = "shredded"
@@ -46,7 +47,7 @@ def grant(workspace: Workspace, permit: Sequence[Scope], assets: Sequence[str], 
         notice={"lang": lang, "sha256": sha256(notice.encode()).hexdigest()},
     )  # fmt: skip
     keep_head(workspace.store, workspace.gate.ledger)
-    _receipt(workspace.root, her, entry, notice.splitlines())
+    _receipt(workspace.root, her, entry, [f"for {_named(named)}{_until(entry.body)}:", *notice.splitlines()])
     return entry
 
 
@@ -97,11 +98,12 @@ def shred(workspace: Workspace, now: datetime | None = None) -> int:
     """Destroy the keys of everything revoked whose days of grace are over; how many things that were."""
     moment = now or datetime.now(UTC)
     entries = workspace.gate.ledger.entries()
-    ended = {a: at + grace for a, (at, grace) in workspace.gate.state().revoked.items() if moment >= at + grace}
+    revoked = workspace.gate.state().revoked
+    ended = {a: grace_ends(one) for a, one in revoked.items() if moment >= grace_ends(one) or not one[1]}  # none: whatever the clock was
     if not ended:
         return 0
     gone = lineage.descended(entries, ended.keys())
-    names = [*_named_pictures(workspace, ended.keys(), gone), *_adapters_among(workspace, gone)]
+    names = [*_named_pictures(workspace, ended.keys(), gone), *_adapters_among(workspace, ended.keys(), gone)]
     told = max((e.at for e in entries if e.kind == "attest" and e.body["statement"].startswith(_SHREDDED)), default=None)
     if not names and told is not None and told >= max(ended.values()):
         return 0  # what was made since was agreed to
@@ -111,6 +113,22 @@ def shred(workspace: Workspace, now: datetime | None = None) -> int:
     workspace.gate.ledger.append(workspace.signing_key, "attest", moment, statement=statement, evidence=sorted(gone))
     keep_head(workspace.store, workspace.gate.ledger)
     return len(names)
+
+
+def withheld(workspace: Workspace) -> frozenset[str]:
+    """Names in the store that hold what was taken back, or came from it: what goes into no backup, whether its days are over or not."""
+    revoked = workspace.gate.state().revoked.keys()
+    if not revoked:
+        return frozenset()
+    gone = workspace.quarantined()
+    return frozenset([*_named_pictures(workspace, revoked, gone), *_adapters_among(workspace, revoked, gone), *_working_files(workspace)])
+
+
+def left_in_the_clear(workspace: Workspace) -> list[Path]:
+    """Finished pictures that lie in ``looks/`` still and came from what was taken back: files of the owner's, which nothing deletes."""
+    gone = workspace.quarantined()
+    there = sorted(workspace.looks.iterdir()) if gone and workspace.looks.is_dir() else []
+    return [file for file in there if file.is_file() and sha256(file.read_bytes()).hexdigest() in gone]
 
 
 def history(workspace: Workspace) -> list[tuple[int, str, str, str]]:
@@ -143,7 +161,7 @@ def _said(entry: Entry) -> str:
     body = entry.body
     match entry.kind:
         case "grant":
-            return f"permits {', '.join(body['permit'])} for {_named(body['assets'])}"
+            return f"permits {', '.join(body['permit'])} for {_named(body['assets'])}{_until(body)}"
         case "narrow":
             return f"prohibits {', '.join(body['prohibit'])}"
         case "revoke":
@@ -153,6 +171,12 @@ def _said(entry: Entry) -> str:
             return f"{body['action']} for {_named(body['assets'])} gave {len(body['outputs'])}{made_from}"
         case _:
             return str(body["statement"])
+
+
+def _until(grant: Mapping[str, Any]) -> str:
+    """Where it has an end, that day as the owner's clock has it."""
+    ends = grant["limits"].get("expires")
+    return f" until {datetime.fromisoformat(ends).astimezone():%Y-%m-%d %H:%M}" if ends else ""
 
 
 def _named(assets: Sequence[str]) -> str:
@@ -172,13 +196,13 @@ def _named_pictures(workspace: Workspace, over: Collection[str], gone: frozenset
     """Everything of the pictures of these assets, and of those that a model drew from them."""
     everything = EVERYTHING in over
     rows = workspace.pictures(every=True)
-    ids = {p.id for p in rows if everything or (NEUTRAL if p.outfit is None else outfit_asset(p.outfit)) in over}
+    ids = {p.id for p in rows if everything or asset_of(p.outfit) in over}
     return files_of(workspace, ids | gone)
 
 
-def _adapters_among(workspace: Workspace, gone: frozenset[str]) -> list[str]:
-    found = [n for n in workspace.store.list("adapters/") if n.endswith(".safetensors")]
-    doomed = [n for n in found if sha256(workspace.store.read(n)).hexdigest() in gone]
+def _adapters_among(workspace: Workspace, over: Collection[str], gone: frozenset[str]) -> list[str]:
+    """Those that came from what is gone; every one where that is everything, also one that no line speaks of."""
+    doomed = [name for name, digest in workspace.adapters_there().items() if EVERYTHING in over or digest in gone]
     return [*doomed, *(f"{n}.mark" for n in doomed if f"{n}.mark" in workspace.store)]
 
 

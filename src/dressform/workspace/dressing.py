@@ -55,8 +55,9 @@ def scales(outfits: Sequence[str], worn: Composition) -> tuple[float, ...]:
 
 
 def prompt_for(workspace: Workspace, worn: Composition, text: str) -> str:
-    """Trigger words before what was asked."""
+    """Trigger words before what was asked. Raises Refused for one, in a file that anybody can edit, that asks for less than dressed."""
     words = [workspace.character.trigger, *(workspace.outfit(name).trigger for name in worn.names)]
+    refuse_words(", ".join(words))
     return ", ".join([*words, text]) if text else ", ".join(words)
 
 
@@ -120,8 +121,9 @@ def dress(
     signer, called = credentials(workspace.store), np.repeat([worn.label for worn in looks_to_draw], asked.count).tolist()
     made = [finished(one, signer, about) for one, about in zip(pictures.permute(0, 2, 3, 1).numpy(), told, strict=True)]
     files = [workspace.looks / f"{workspace.character.name}-{outfit}-{row.seed}.png" for row, outfit in zip(rows, called, strict=True)]
+    there = {file for file in files if file.exists()}
     _leave(workspace, grants, names, made, dict(zip(files, made, strict=True)))
-    return [Look(str(file), row.prompt, outfit, row.seed) for file, row, outfit in zip(files, rows, called, strict=True)]
+    return [Look(str(file), row.prompt, outfit, row.seed, file in there) for file, row, outfit in zip(files, rows, called, strict=True)]
 
 
 def _leave(
@@ -155,7 +157,7 @@ def _worn(workspace: Workspace, asked: Asked) -> list[_Worn]:
     workspace.worn("accessory", extra.names)
     found = [
         _Worn(_label(name, extra), composed(Composition.of([name], asked.scale), extra), asked.text)
-        for name in workspace.worn("outfit", asked.outfits)
+        for name in dict.fromkeys(workspace.worn("outfit", asked.outfits))
     ]
     if wear:
         said, slug = asked_of(workspace.character.base_model, wear), _slug(wear)

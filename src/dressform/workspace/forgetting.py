@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from dressform.consent import lineage
 from dressform.records import Picture
 from dressform.train import cache
 from dressform.workspace import captioning, character_file
@@ -26,7 +27,7 @@ def remove(workspace: Workspace, pictures: Sequence[Picture]) -> None:
     counted = Counter(asset_of(p.outfit) for p in pictures)
     said = ", ".join(f"{count} of {asset}" for asset, count in sorted(counted.items()))
     ids = {p.id for p in pictures}
-    attest(workspace, f"removed pictures: {said}", sorted(ids))
+    attest(workspace, f"{lineage.REMOVED}: {said}", sorted(ids))
     forget(workspace, ids)
     for outfit in {p.outfit for p in pictures}:
         forget_empty(workspace, outfit)

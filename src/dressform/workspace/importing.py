@@ -19,7 +19,7 @@ from dressform.adapters import files, foreign, header, projection
 from dressform.adapters.foreign import Foreign
 from dressform.adapters.stack import Adapter
 from dressform.consent.gate import Grant
-from dressform.consent.refusals import refuse_young, refuse_young_throughout
+from dressform.consent.refusals import refuse_undressed, refuse_young, refuse_young_throughout
 from dressform.errors import BadInput, Mismatch, Refused
 from dressform.records import AdapterInfo, Outfit, Worn, checked_name
 from dressform.store import read_at_most
@@ -65,6 +65,8 @@ class Taken:
     its_word: str
     overlap: tuple[float, float] | None = None
     lost: float = 0.0
+    replaced: bool = False
+    """True where an adapter of that name was there before."""
 
 
 def take(workspace: Workspace, asked: Asked) -> Taken:
@@ -93,11 +95,12 @@ def take(workspace: Workspace, asked: Asked) -> Taken:
     adapter, overlap = foreign.to_adapter(found, info, layers), None
     if asked.outfit is not None:
         overlap = _beside_her(workspace, grant, adapter, said.get("dressform.identity_sha256", ""), asked.mu)
+    replaced = workspace.adapter_name(asked.outfit) in workspace.store
     exact16 = found.exact16 and found.scaling is not None and not asked.mu
     _keep(workspace, grant, asked.outfit, adapter, torch.float16 if exact16 else torch.float32)
     if asked.outfit is not None and workspace.character.outfit(asked.outfit) is None:
         add_worn(workspace, Outfit(asked.outfit, trigger, asked.kind))
-    return Taken(name, found.ranks, len(found.matrices), found.left_out, trigger, its_word, overlap, found.lost)
+    return Taken(name, found.ranks, len(found.matrices), found.left_out, trigger, its_word, overlap, found.lost, replaced)
 
 
 def _agreed(workspace: Workspace, outfit: str | None) -> Take:
@@ -109,9 +112,11 @@ def _agreed(workspace: Workspace, outfit: str | None) -> Take:
 def _check(workspace: Workspace, asked: Asked) -> None:
     if asked.outfit is not None:
         refuse_young(checked_name(asked.kind, asked.outfit))
+        refuse_undressed(asked.outfit)
         refuse_other_kind(workspace.character, asked.outfit, asked.kind)
     if asked.trigger is not None:
         refuse_young(checked_name("trigger word", asked.trigger))
+        refuse_undressed(asked.trigger)
     if not 0 <= asked.mu < 1e6 or (asked.mu and asked.outfit is None):
         raise BadInput(f"--project {asked.mu}: a strength from 0 up, and for an outfit only")
 

@@ -84,6 +84,7 @@ def measure(
     extras = [name for name in extras if masked(workspace, name)]
     reader = reading.load(device=workspace.backbone.device)
     truth, notes = _truth(workspace, reader, names, sets)
+    notes = (*notes, *(f"{name}: not measured, there are no pictures of it" for name in workspace.trained() if name not in sets))
     names = list(truth.outfits)
     every = [*names, *extras]
     plain = _trials(names, each, seed)

@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dressform.consent import ledger as consent_ledger
 from dressform.consent import lineage
 from dressform.consent import profile as profiles
-from dressform.consent.gate import NEUTRAL, Gate, Grant, outfit_asset, refuse_past
+from dressform.consent.gate import EVERYTHING, NEUTRAL, Gate, Grant, outfit_asset, refuse_past
 from dressform.consent.ledger import Head, Ledger
 from dressform.consent.profile import Profile
-from dressform.consent.refusals import refuse_young
+from dressform.consent.refusals import refuse_undressed, refuse_young
 from dressform.consent.scopes import CAREFUL, Scope
 from dressform.errors import BadInput, Mismatch, NotReady, Refused, UnknownName
 from dressform.records import Character, IntakeReport, Outfit, Picture, Worn, checked_name
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 IDENTITY = "identity"
 IMPORTED = b"imported"
-_HEAD, _OWNER, _PROFILE = "consent/head", "consent/owner", "consent/profile"
+HEAD, OWNER, RECOVERY, _PROFILE = "consent/head", "consent/owner", "consent/recovery", "consent/profile"
 
 
 class Workspace:
@@ -54,9 +54,9 @@ class Workspace:
         self.owner = owner
         self.looks = root / "looks"
         self.reports = root / "reports"
-        if _OWNER not in store:
+        if OWNER not in store:
             raise NotReady(f"{root}: no owner is written in the vault; make the character again with dressform new")
-        ledger = Ledger(root / consent_ledger.NAME, store.read(_OWNER))
+        ledger = Ledger(root / consent_ledger.NAME, store.read(OWNER))
         self.gate = Gate(ledger, lambda: read_head(store), lambda: self.backbone.sha256)
 
     @property
@@ -143,8 +143,15 @@ class Workspace:
         return self.gate.permitted([asset_of(None), *(asset_of(o.name) for o in self.character.outfits)])
 
     def quarantined(self) -> frozenset[str]:
-        """Hashes of everything that descends from what was revoked."""
-        return lineage.descended(self.gate.ledger.entries(), self.gate.state().revoked.keys())
+        """Hashes of everything that descends from what was revoked; of every adapter, where that is everything."""
+        revoked = self.gate.state().revoked.keys()
+        found = lineage.descended(self.gate.ledger.entries(), revoked)
+        return found.union(self.adapters_there().values()) if EVERYTHING in revoked else found
+
+    def adapters_there(self) -> dict[str, str]:
+        """Name in the store -> hash of every adapter, whatever was agreed."""
+        names = [name for name in self.store.list("adapters/") if name.endswith(".safetensors")]
+        return {name: sha256(self.store.read(name)).hexdigest() for name in names}
 
     def adapter_sha256(self, outfit: str | None) -> str:
         """The hash that lineage knows an adapter by."""
@@ -212,16 +219,16 @@ def asset_of(outfit: str | None) -> str:
 
 def read_head(store: Store) -> Head:
     """The newest ledger line that the vault has seen."""
-    if _HEAD not in store:
+    if HEAD not in store:
         return consent_ledger.EMPTY
-    length, digest = json.loads(store.read(_HEAD))
+    length, digest = json.loads(store.read(HEAD))
     return Head(length, digest)
 
 
 def keep_head(store: Store, ledger: Ledger) -> None:
     """Let the vault remember the newest ledger line."""
     head = ledger.head()
-    store.write(_HEAD, json.dumps([head.length, head.sha256]).encode())
+    store.write(HEAD, json.dumps([head.length, head.sha256]).encode())
 
 
 @contextmanager
@@ -235,6 +242,7 @@ def opened(root: Path, ask: Ask | None = None) -> Iterator[Workspace]:
     seen = witness.read(owners.home(), vault.read_id(root / "vault"))
     sealed = vault.open_(root / "vault", owner.identity)
     try:
+        witness.hold(owners.home(), sealed.id, sealed.mark)
         witness.check(seen, sealed.index.head)
         try:
             yield Workspace(root, sealed, owner)
@@ -251,37 +259,14 @@ def sealed(workspace: Workspace) -> vault.Vault:
     return workspace.store
 
 
-def accept_older(root: Path, ask: Ask | None = None) -> None:
-    """Take a vault that its owner put back herself as the newest one."""
-    found = vault.open_(root / "vault", owners.load(ask).identity)
-    witness.keep(owners.home(), found.id, found.index.head)
-    found.close()
+def backed_up_for(workspace: Workspace) -> list[str]:
+    """The age recipients who can open a backup: the owner's key and, of characters made since it is kept, the recovery key."""
+    return [workspace.owner.recipient, *([workspace.store.read(RECOVERY).decode()] if RECOVERY in workspace.store else [])]
 
 
-def recover(root: Path, ask: Ask) -> None:
-    """Open a vault with its recovery key and let the person's key (made where there is none) open it from now on.
-
-    The old ledger was signed with the lost key: it is kept beside the new one, whose first line names its head, and
-    nothing is permitted until it is agreed anew. Raises Locked where the recovery key does not open the vault.
-    """
-    found = vault.open_(root / "vault", ask("recovery key"))
-    owner = owners.load(ask) if owners.exists() else owners.make()
-    found.set_person("owner", owner.recipient)
-    public = owner.signing_key.public_key().public_bytes_raw()
-    if found.read(_OWNER) != public:
-        old = root / consent_ledger.NAME
-        head = read_head(found)
-        kept = root / f"consent-until-{head.length}.jsonl"
-        if old.exists():
-            old.rename(kept)
-        found.delete(_HEAD)
-        found.write(_OWNER, public)
-        ledger = Ledger(old, public)
-        statement = f"recovered after a lost key; the ledger before this one is {kept.name} with {head.length} lines"
-        ledger.append(owner.signing_key, "attest", datetime.now(UTC), statement=statement, evidence=[head.sha256])
-        keep_head(found, ledger)
-    witness.keep(owners.home(), found.id, found.index.head)
-    found.close()
+def in_the_clear(workspace: Workspace) -> dict[str, bytes]:
+    """What lies beside her vault and belongs to her: her file, and the ledger."""
+    return {name: (workspace.root / name).read_bytes() for name in (character_file.NAME, consent_ledger.NAME)}
 
 
 @dataclass(frozen=True)
@@ -317,9 +302,11 @@ def create(root: Path, asked: Asked, store: Store | None = None, ask: Ask | None
     made_folder(part)
     try:
         _furnish(part, asked, character, owner, recovery, store)
-        made_folder(root)
-        for entry in part.iterdir():
-            entry.rename(root / entry.name)
+        if root.exists():  # her file last: without it there is no character there
+            for entry in sorted(part.iterdir(), key=lambda entry: entry.name == character_file.NAME):
+                entry.rename(root / entry.name)
+        else:
+            part.rename(root)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return recovery
@@ -336,7 +323,8 @@ def _furnish(part: Path, asked: Asked, character: Character, owner: Owner, recov
     inside = sealed or store
     assert inside is not None
     public = owner.signing_key.public_key().public_bytes_raw()
-    inside.write(_OWNER, public)
+    inside.write(OWNER, public)
+    inside.write(RECOVERY, keys.recipient_of(recovery).encode())
     make_credentials(inside, f"{asked.name}-{secrets.token_hex(4)}")
     character_file.write(part, character)
     made = Workspace(part, inside, owner)
@@ -345,6 +333,7 @@ def _furnish(part: Path, asked: Asked, character: Character, owner: Owner, recov
         keep(made, asked.profile, asked.lang)
     if sealed is not None:
         witness.keep(owners.home(), sealed.id, sealed.index.head)
+        witness.hold(owners.home(), sealed.id, sealed.mark)
         sealed.close()
 
 
@@ -365,6 +354,8 @@ def checked(root: Path, asked: Asked) -> Character:
     checked_name("character", asked.name)
     refuse_young(asked.name)
     word = asked.trigger or asked.name
+    refuse_young(word)
+    refuse_undressed(word)
     refuse_young(asked.description)
     character = Character(asked.name, word, asked.kind, asked.age_years, asked.base_model, description=asked.description)
     checked_name("trigger word", word)

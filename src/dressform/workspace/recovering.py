@@ -1,0 +1,79 @@
+"""The ways back in: after a lost key, and to a vault that its owner put back herself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from dressform.consent import ledger as consent_ledger
+from dressform.consent.gate import EVERYTHING, MOST_GRACE_DAYS, fold, grace_ends
+from dressform.consent.ledger import Entry, Head, Ledger, refuse_older
+from dressform.errors import Tampered
+from dressform.vault import owner as owners
+from dressform.vault import vault, witness
+from dressform.vault.owner import Ask, Owner
+from dressform.workspace.workspace import HEAD, OWNER, keep_head, read_head
+
+
+def accept_older(root: Path, ask: Ask | None = None) -> None:
+    """Take a vault that its owner put back herself as the newest one."""
+    found = vault.open_(root / "vault", owners.load(ask).identity)
+    witness.keep(owners.home(), found.id, found.index.head)
+    found.close()
+
+
+def recover(root: Path, ask: Ask) -> None:
+    """Open a vault with its recovery key and let the person's key (made where there is none) open it from now on.
+
+    The old ledger was signed with the lost key: it is kept beside the new one, whose first line names its head, and nothing is permitted
+    until it is agreed anew. What was prohibited or taken back there stays so, and what was made of what is known on. Raises Locked
+    where the recovery key does not open the vault.
+    """
+    found = vault.open_(root / "vault", ask("recovery key"))
+    owner = owners.load(ask) if owners.exists() else owners.make()
+    found.set_person("owner", owner.recipient)
+    public = owner.signing_key.public_key().public_bytes_raw()
+    if (before := found.read(OWNER)) != public:
+        old = root / consent_ledger.NAME
+        head = read_head(found)
+        lines = _lines(Ledger(old, before), head)
+        kept = root / f"consent-until-{head.length}.jsonl"
+        if old.exists():
+            old.rename(kept)
+        found.delete(HEAD)
+        found.write(OWNER, public)
+        ledger = Ledger(old, public)
+        statement = f"recovered after a lost key; the ledger before this one is {kept.name} with {head.length} lines"
+        ledger.append(owner.signing_key, "attest", datetime.now(UTC), statement=statement, evidence=[head.sha256])
+        _carry_over(lines, ledger, owner)
+        keep_head(found, ledger)
+    witness.keep(owners.home(), found.id, found.index.head)
+    found.close()
+
+
+def _lines(old: Ledger, seen: Head) -> Sequence[Entry] | None:
+    """The lines of the old ledger, or None where it cannot be trusted: changed, or shorter than the vault saw it."""
+    try:
+        refuse_older(old.entries(), seen)
+        return old.entries()
+    except Tampered:
+        return None
+
+
+def _carry_over(lines: Sequence[Entry] | None, ledger: Ledger, owner: Owner) -> None:
+    """Write into the new ledger what the old one holds against anything, and what came from what; where nobody can tell, all is taken
+    back until it is agreed anew, and nothing shredded."""
+    now, key = datetime.now(UTC), owner.signing_key
+    if lines is None:
+        ledger.append(key, "revoke", now, assets=[EVERYTHING], grace_days=MOST_GRACE_DAYS)
+        return
+    state = fold(lines)
+    for line in lines:
+        if line.kind == "use":
+            ledger.append(key, "use", now, **line.body)
+    if state.prohibited:
+        ledger.append(key, "narrow", now, prohibit=sorted(state.prohibited))
+    for asset, one in state.revoked.items():
+        left = max(timedelta(), grace_ends(one) - now)
+        ledger.append(key, "revoke", now, assets=[asset], grace_days=left.days)
