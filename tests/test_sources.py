@@ -214,6 +214,8 @@ def test_masks_of_other_trainers_are_no_pictures(tmp_path: Path) -> None:
     assert set(told(found)) == {"a.png", "b.jpg", "c_mask.png"}, "the last has no picture of its name"
     assert {left.called for left in found.left} == {"a-masklabel.png", "a-condlabel.png", "b.mask.png"}
     assert all("masks/NAME.png" in left.reason for left in found.left) and not any(item.mask_path for item in found.items)
+    laid_out(tmp_path, {"metadata.csv": "file_name,text\na.png,front view\n"})
+    assert {left.called for left in sources.found(tmp_path).left} == {"a-masklabel.png", "a-condlabel.png", "b.mask.png"}
 
 
 def test_a_tag_on_each_line_is_a_tag(tmp_path: Path) -> None:

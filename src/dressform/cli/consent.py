@@ -86,7 +86,8 @@ def revoke(
             output.say(f"shredded {gone} objects")
         else:
             output.note(f"they are shredded after {grace_days} days; until then a new grant brings them back")
-            output.hint(f"to agree again: dressform consent grant {character} --permit SCOPES")
+            named = "".join(f" --asset {one}" for one in asset or ())
+            output.hint(f"to agree again: dressform consent grant {character} --permit SCOPES{named}")
 
 
 @app.command()

@@ -23,6 +23,7 @@ _OTHERS_MASK = re.compile(r"(?P<picture>.+?)(?:-masklabel|-condlabel|[._-]mask)"
 """Beside a picture of that name: what OneTrainer and others train on, which need not be the garment."""
 _KOHYA = re.compile(r"\d{1,3}_(?P<words>.+)")  # four digits are a year
 _MASKS = "masks"
+_LONE_MASK = "a mask whose picture is not there"
 _WRAPPERS = 4
 
 
@@ -151,7 +152,7 @@ def _plain(tree: Tree, folder: str, words: str, into: Found) -> None:
     for path in sorted(beside - used):
         lone = "not read: the .txt beside it is" if _has_picture(path, files) else "a caption whose picture is not there"
         into.left.append(Left(texts.shown(path), lone))
-    into.left += [Left(texts.shown(path), "a mask whose picture is not there") for path in sorted(masks - used)]
+    into.left += [Left(texts.shown(path), _LONE_MASK) for path in sorted(masks - used)]
 
 
 def _imagefolder(tree: Tree, top: str, called: str, into: Found) -> None:
@@ -174,7 +175,7 @@ def _imagefolder(tree: Tree, top: str, called: str, into: Found) -> None:
             into.items.append(Item(tree, path, path, caption, row.text, mask if tree.holds(mask) else None))
             named.add(path)
     into.items += [item for item in rest.items if item.path not in named]
-    into.left += [left for left in rest.left if "mask" not in left.reason or not named]
+    into.left += [left for left in rest.left if left.reason != _LONE_MASK or not named]
     _name_folders([f for f in tree.entries(top)[1] if not any(path.startswith(f"{f}/") for path in named)], into)
 
 
