@@ -99,7 +99,8 @@ def test_a_text_too_long_to_check_is_refused() -> None:
     [
         "高校二年生", "高校2年生", "高２", "中２", "小6", "中2の女子", "5th grader", "11th grade", "fifth grader",
         "secondary school", "17yr", "16 yrs", "she is 16", "she's only 15", "I'm seventeen", "under 18",
-        "seventeen and a half years old", "17½ years old", "17.5 years old", "16th birthday",
+        "seventeen and a half years old", "17½ years old", "17.5 years old", "16th birthday", "bust 88,15歳",
+        "8k,1080,14 years old", "1.60,16 years old", "bust 88.15歳", "height 1m60,15yo",
     ],
 )  # fmt: skip
 def test_grades_of_a_school_and_ages_by_the_way_are_read(text: str) -> None:

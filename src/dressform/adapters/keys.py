@@ -100,7 +100,8 @@ class Family:
     def encoder_of(self, module: str) -> str | None:
         """Which text encoder a module of a file belongs to, in diffusers' word; None where it belongs to none."""
         for prefix, component in self.text_encoders.items():
-            if module.startswith((f"{prefix}_", f"{component}.", _IN_COMFYUI.get(component, "text_encoders."))):
+            theirs = _IN_COMFYUI[component] if len({*self.text_encoders.values()}) > 1 else "text_encoders."
+            if module.startswith((f"{prefix}_", f"{component}.", theirs)):
                 return component
         return None
 

@@ -85,8 +85,8 @@ def revoke(
         if gone := consenting.shred(workspace):
             output.say(f"shredded {gone} objects")
         else:
-            output.note(f"they are shredded after {grace_days} days; until then a new grant brings them back")
-            named = "".join(f" --asset {one}" for one in asset or ())
+            output.note(f"they are shredded after {consenting.days_left(workspace, entry)} days; until then a new grant brings them back")
+            named = "".join(f" --asset {one.removeprefix('outfit:')}" for one in entry.body["assets"] if one != "*")
             output.hint(f"to agree again: dressform consent grant {character} --permit SCOPES{named}")
 
 

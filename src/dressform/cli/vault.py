@@ -84,10 +84,11 @@ def export(character: Character, file: Annotated[Path, typer.Argument(help="The 
 
     with opened(character) as her:
         left = consenting.withheld(her)
-        count = exporting.export(workspace.sealed(her), file, workspace.backed_up_for(her), left, workspace.in_the_clear(her))
-    output.say(f"{file}: {count} objects, sealed to your key and the recovery key")
+        people = workspace.backed_up_for(her)
+        count = exporting.export(workspace.sealed(her), file, people, left, workspace.in_the_clear(her))
+    output.say(f"{file}: {count} objects, sealed to your key{' and the recovery key' if len(people) > 1 else ' alone'}")
     if left:
-        output.note(f"{len(left)} more are not in it: they are, or came from, what was taken back")
+        output.note(f"{len(left)} more are not in it: they are, came from, or were worked on beside, what was taken back")
     output.hint(f"open it anywhere with: age -d -i KEY {file} | tar x")
 
 

@@ -40,7 +40,10 @@ _OF_A_TURN = (
     "degrees?|deg|quarters?|thirds?|hal(?:f|ves)|ways?|times?|steps?|pages?|heads?|sides?|clockwise|left|right|towards?|away|around|percent"
 )
 """What is counted when a head or a figure turns, and no age."""
-_OF_A_SIZE = r"cm|mm|m|km|kg|lbs?|px|feet|foot|ft|inch(?:es)?|metres?|meters?|heads?|times?|percent|degrees?|out of|of|minutes?|hours?|\d"
+_OF_A_SIZE = (
+    r"cm|mm|m|km|kg|lbs?|px|pixels?|feet|foot|ft|inch(?:es)?|metres?|meters?|heads?|times?|percent|degrees?|out of|of|minutes?|hours?"
+    r"|\d"
+)
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d|\s*(?:cm|mm|m|kg|lbs?|px)(?![a-z])))")
 _NUMBER = rf"(\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})"
 _AGES = (
@@ -51,24 +54,25 @@ _AGES = (
     re.compile(r"(?<!\d)(\d{1,3})\s*(?:[歳才]|サイ(?!ズ))(?!月)"),
     re.compile(r"(?<!\d)(\d{1,3})\s*(?:サイ|ヶ月|カ月|か月)(?:ノ|児)"),
     re.compile(r"年齢\s*[ハ:は]?\s*(\d{1,3})"),
-    re.compile(rf"(?<!for )(?<![a-z0-9]){_NUMBER}\s*yrs?(?![a-z])(?!\s*(?:of experience|experience|ago|later|from))"),
+    re.compile(rf"(?<!for )(?<![a-z0-9]){_NUMBER}\s*yrs?(?![a-z])(?!\s*(?:of experience|experience|ago|later|from|in business))"),
     re.compile(rf"(?<![a-z0-9]){_NUMBER}\s*and a half (?:years?|yrs?)(?![a-z])"),
     re.compile(
-        r"(?<![a-z])(?:(?:she|he|they|who) (?:is|s|are)|i (?:am|m)) (?:only |just )?(1[0-7]|(?:thir|four|fif|six|seven)teen)(?![a-z0-9])"
+        r"(?<![a-z])(?:(?:she|he|who) (?:is|s)|i (?:am|m)) (?:only |just )?(1[0-7]|(?:thir|four|fif|six|seven)teen)(?![a-z0-9])"
         rf"(?! ?(?:{_OF_A_SIZE})(?![a-z]))"
     ),
     re.compile(r"(?<!\d)(\d{1,2})(?:st|nd|rd|th) birthday"),
 )
 _STAGES = (
     re.compile(r"(?<![a-z])(?:under|below|younger than|not yet) (?:18|eighteen)(?= *$| (?:years?|yrs?|yo|and|or|old)(?![a-z]))"),
-    re.compile(r"(?<![a-z0-9])(?:1[0-2]|[1-9])(?:st|nd|rd|th) ?grade(?:rs?)?(?![a-z])"),
+    re.compile(r"(?<![a-z0-9])(?:1[0-2]|[1-9])(?:st|nd|rd|th) ?grade(?:rs?(?![a-z])|(?= *$| (?:student|pupil|girl|boy|class|kid|child)))"),
     re.compile(r"(?<![a-z])(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth) ?graders?(?![a-z])"),
     re.compile(r"(?<![a-z])secondary ?school"),
     re.compile(r"(?:高校|中学校?|小学校?)[1-6一二三四五六]年"),
     re.compile(r"(?<![^\W\d])[高中小](?:[1-6一二三四五六](?=ノ|生|女子|男子)|[1-6](?!\w))"),
 )
 """Words for someone under age that have a number in them: grades of a school."""
-_PARTS_OF_A_YEAR = re.compile(r"(?<=\d)[.,]\d{1,2}(?=\s*-?\s*(?:years?|yrs?|yo|y\.?o|[歳才]))")
+_PARTS_OF_A_YEAR = re.compile(r"(?<![\d.,])(\d{1,2})\.(?:\d|25|50|75)(?=\s*-?\s*(?:years?|yrs?|yo|y\.?o|[歳才]))")
+"""Never at a comma, and no other numbers: "88,15 years old" is a measure and an age."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def _pause_before(text: str, at: int) -> int:
 
 
 def _young_age(text: str) -> str | None:
-    spaced = re.sub(r"[\W_]+", " ", _THOUSANDS.sub("", _PARTS_OF_A_YEAR.sub("", katakana(text)).replace("°", " degrees ")))
+    spaced = re.sub(r"[\W_]+", " ", _THOUSANDS.sub("", _PARTS_OF_A_YEAR.sub(r"\1", katakana(text)).replace("°", " degrees ")))
     for pattern in _AGES:
         for hit in pattern.finditer(spaced):
             years = _NUMBER_WORDS.get(hit[1], -1) if not hit[1].isdigit() else int(hit[1])

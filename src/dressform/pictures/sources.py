@@ -115,7 +115,7 @@ def _unwrapped(tree: Tree) -> str:
 
 def _lay_out(tree: Tree, top: str, into: Found) -> None:
     files, folders = tree.entries(top)
-    if named := next((name for name in table.NAMES if _joined(top, name) in files), None):
+    if named := next((name for name in table.NAMES if _joined(top, name) in files and table.captions(tree, _joined(top, name))), None):
         return _imagefolder(tree, top, named, into)
     own = _kohya_words(top or tree.called)
     for folder in folders:
@@ -175,7 +175,7 @@ def _imagefolder(tree: Tree, top: str, called: str, into: Found) -> None:
             into.items.append(Item(tree, path, path, caption, row.text, mask if tree.holds(mask) else None))
             named.add(path)
     into.items += [item for item in rest.items if item.path not in named]
-    into.left += [left for left in rest.left if left.reason != _LONE_MASK or not named]
+    into.left += [left for left in rest.left if left.called not in (*named, called) and (left.reason != _LONE_MASK or not named)]
     _name_folders([f for f in tree.entries(top)[1] if not any(path.startswith(f"{f}/") for path in named)], into)
 
 
@@ -186,7 +186,7 @@ def _masked_by(path: str) -> str | None:
 
 
 def _is_table(path: str) -> bool:
-    return _suffix(path) in _UNREAD and PurePosixPath(path).name not in table.NAMES
+    return _suffix(path) in _UNREAD
 
 
 def _name_folders(folders: Iterable[str], into: Found) -> None:

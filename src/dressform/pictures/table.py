@@ -29,6 +29,11 @@ class Row:
     text: str
 
 
+def captions(tree: Tree, called: str) -> bool:
+    """True where a file of such a name is a table of pictures; a CSV may be any other."""
+    return not called.endswith(".csv") or b"file_name" in tree.read(called, _LIMIT_BYTES).split(b"\n", 1)[0]
+
+
 def rows(tree: Tree, table: str) -> Iterator[Row]:
     """Every line of the table. Raises BadInput with the number of the first that cannot be read."""
     data = tree.read(table, _LIMIT_BYTES)

@@ -13,6 +13,7 @@ import unicodedata
 from dressform.errors import BadInput
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_MARKS_OF_PROSE, _WORDS_OF_A_TAG = re.compile("[.,!?;。、！？，]"), 3
 _JAPANESE = re.compile("[\x00-\x7f\u3000-\u303f\u3041-\u30ff\u4e00-\u9fff\uff01-\uff60¥×○●◎★☆♪→←↑↓〜～…‥]*")
 _LONE_KANJI = re.compile("(?<![\u3000-\u9fff\uff01-\uff60])[\u4e00-\u9fff](?![\u3000-\u9fff\uff01-\uff60])")
 _EUROPEAN = re.compile(r"(?:[\x00-\x7f]|(?<=[A-Za-z])[à-öø-ÿß]{1,2}|[À-ÖØ-öø-ÿß](?=[A-Za-z])|(?<![^\s])[àÀèéòóíá](?=[\s,.]))*")
@@ -24,7 +25,8 @@ def caption(data: bytes) -> str:
     Raises BadInput where its encoding cannot be told, or where it holds control characters.
     """
     lines = [" ".join(line.split()) for line in _decoded(data).splitlines() if line.strip()]
-    words = (" " if any("," in line or line.endswith(".") for line in lines) else ", ").join(lines)
+    prose = any(_MARKS_OF_PROSE.search(line) or line.count(" ") >= _WORDS_OF_A_TAG for line in lines)
+    words = (" " if prose else ", ").join(lines)
     if any(unicodedata.category(c) == "Cc" for c in words):
         raise BadInput("holds control characters, so it is no caption; write it as plain text")
     return words

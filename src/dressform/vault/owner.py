@@ -105,10 +105,10 @@ def unlock(ask: Ask) -> None:
 def lock() -> bool:
     """Forget the session's key; True where there was one."""
     file = _session_file()
-    if file is None or not file.exists():
-        return False
-    file.unlink()
-    return True
+    found = [one for one in (file, file.with_name("owner.key")) if one.exists()] if file else []  # the second is of versions before 0.2
+    for one in found:
+        one.unlink()
+    return bool(found)
 
 
 def protect_with_passphrase(ask: Ask) -> None:

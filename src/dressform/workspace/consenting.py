@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -88,10 +88,17 @@ def revoke(workspace: Workspace, assets: Sequence[str], grace_days: int) -> tupl
     entry = workspace.gate.ledger.append(workspace.signing_key, "revoke", datetime.now(UTC), assets=named, grace_days=grace_days)
     keep_head(workspace.store, workspace.gate.ledger)
     quarantined = len(workspace.quarantined())
-    text = [f"revoked: {_named(named)}", f"quarantined now: {quarantined}; shredded after {grace_days} days of grace"]
+    text = [f"revoked: {_named(named)}", f"quarantined now: {quarantined}; shredded after {days_left(workspace, entry)} days of grace"]
     text.append("Copies that were given away before cannot be called back.")
     _receipt(workspace.root, workspace.character, entry, text)
     return entry, quarantined
+
+
+def days_left(workspace: Workspace, revoked: Entry) -> int:
+    """Days, rounded up, until the last of what this line takes back is shredded; an earlier line may have begun to count."""
+    standing = workspace.gate.state().revoked
+    left = max(grace_ends(standing[asset]) for asset in revoked.body["assets"]) - revoked.at
+    return max(0, -(-left // timedelta(days=1)))
 
 
 def shred(workspace: Workspace, now: datetime | None = None) -> int:
@@ -121,7 +128,8 @@ def withheld(workspace: Workspace) -> frozenset[str]:
     if not revoked:
         return frozenset()
     gone = workspace.quarantined()
-    return frozenset([*_named_pictures(workspace, revoked, gone), *_adapters_among(workspace, revoked, gone), *_working_files(workspace)])
+    names = [*_named_pictures(workspace, revoked, gone), *_adapters_among(workspace, revoked, gone)]
+    return frozenset([*names, *_working_files(workspace)] if names else ())
 
 
 def left_in_the_clear(workspace: Workspace) -> list[Path]:

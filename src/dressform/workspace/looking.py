@@ -29,7 +29,7 @@ from dressform.workspace.workspace import Workspace, asset_of, by_outfit
 OnPicture = Callable[[int, int], None]
 """Called as pictures are read: how many, of how many."""
 _SURELY_READ = 60
-"""Characters: no token is shorter, and no base model reads fewer."""
+"""Bytes: no token is shorter, and no base model reads fewer."""
 _KEPT, _AT_ONCE = "lint/looked-at.json", 64
 _Shown = tuple[tuple[str, ...], str]
 _NOTHING: _Shown = ((), "")
@@ -76,7 +76,7 @@ def _looked_at(workspace: Workspace, pictures: Sequence[Picture], on_picture: On
 def _unread(workspace: Workspace, picture: Picture) -> int:
     """Tokens of its caption, after the trigger words, that the base model does not read."""
     said = workspace.caption(picture)
-    return workspace.backbone.unread(said) if len(said) > _SURELY_READ else 0
+    return workspace.backbone.unread(said) if len(said.encode()) > _SURELY_READ else 0
 
 
 def _key(*of: object) -> str:

@@ -9,16 +9,18 @@ from pathlib import Path
 from dressform.consent import ledger as consent_ledger
 from dressform.consent.gate import EVERYTHING, MOST_GRACE_DAYS, fold, grace_ends
 from dressform.consent.ledger import Entry, Head, Ledger, refuse_older
+from dressform.consent.lineage import REMOVED, TOOK_BACK
 from dressform.errors import Tampered
 from dressform.vault import owner as owners
 from dressform.vault import vault, witness
 from dressform.vault.owner import Ask, Owner
-from dressform.workspace.workspace import HEAD, OWNER, keep_head, read_head
+from dressform.workspace.workspace import HEAD, OWNER, head_row, read_head
 
 
 def accept_older(root: Path, ask: Ask | None = None) -> None:
     """Take a vault that its owner put back herself as the newest one."""
     found = vault.open_(root / "vault", owners.load(ask).identity)
+    witness.hold(owners.home(), found.id, found.mark)
     witness.keep(owners.home(), found.id, found.index.head)
     found.close()
 
@@ -35,19 +37,20 @@ def recover(root: Path, ask: Ask) -> None:
     found.set_person("owner", owner.recipient)
     public = owner.signing_key.public_key().public_bytes_raw()
     if (before := found.read(OWNER)) != public:
-        old = root / consent_ledger.NAME
-        head = read_head(found)
-        lines = _lines(Ledger(old, before), head)
-        kept = root / f"consent-until-{head.length}.jsonl"
-        if old.exists():
-            old.rename(kept)
-        found.delete(HEAD)
-        found.write(OWNER, public)
-        ledger = Ledger(old, public)
+        old, head = root / consent_ledger.NAME, read_head(found)
+        kept, new = root / f"consent-until-{head.length}.jsonl", root / f".{consent_ledger.NAME}.new"
+        lines = _lines(Ledger(kept if kept.exists() else old, before), head)  # kept: one who was interrupted asks again
+        new.unlink(missing_ok=True)
+        ledger = Ledger(new, public)
         statement = f"recovered after a lost key; the ledger before this one is {kept.name} with {head.length} lines"
         ledger.append(owner.signing_key, "attest", datetime.now(UTC), statement=statement, evidence=[head.sha256])
         _carry_over(lines, ledger, owner)
-        keep_head(found, ledger)
+        newest = head_row(ledger)
+        if old.exists() and not kept.exists():
+            old.rename(kept)
+        new.rename(old)
+        found.write_all({OWNER: public, HEAD: newest})
+    witness.hold(owners.home(), found.id, found.mark)
     witness.keep(owners.home(), found.id, found.index.head)
     found.close()
 
@@ -68,12 +71,19 @@ def _carry_over(lines: Sequence[Entry] | None, ledger: Ledger, owner: Owner) -> 
     if lines is None:
         ledger.append(key, "revoke", now, assets=[EVERYTHING], grace_days=MOST_GRACE_DAYS)
         return
-    state = fold(lines)
+    state, taken, written = fold(lines), set[str](), dict[str, str]()
     for line in lines:
+        body = line.body
         if line.kind == "use":
-            ledger.append(key, "use", now, **line.body)
+            written[line.sha256] = ledger.append(key, "use", now, **body).sha256
+        elif line.kind == "attest" and body["statement"].startswith((REMOVED, TOOK_BACK)) and not taken:
+            ledger.append(key, "attest", now, statement=body["statement"], evidence=[written.get(e, e) for e in body["evidence"]])
+        elif line.kind == "grant":
+            taken.difference_update(body["assets"])
+        elif line.kind == "revoke":
+            taken.update(body["assets"])
+            for asset in state.revoked.keys() & {*body["assets"]}:
+                left = max(timedelta(), grace_ends(state.revoked[asset]) - now)
+                ledger.append(key, "revoke", now, assets=[asset], grace_days=-(-left // timedelta(days=1)))
     if state.prohibited:
         ledger.append(key, "narrow", now, prohibit=sorted(state.prohibited))
-    for asset, one in state.revoked.items():
-        left = max(timedelta(), grace_ends(one) - now)
-        ledger.append(key, "revoke", now, assets=[asset], grace_days=left.days)

@@ -24,7 +24,7 @@ from dressform.consent.ledger import Head, Ledger
 from dressform.consent.profile import Profile
 from dressform.consent.refusals import refuse_undressed, refuse_young
 from dressform.consent.scopes import CAREFUL, Scope
-from dressform.errors import BadInput, Mismatch, NotReady, Refused, UnknownName
+from dressform.errors import BadInput, Mismatch, NotReady, Refused, StoreError, UnknownName
 from dressform.records import Character, IntakeReport, Outfit, Picture, Worn, checked_name
 from dressform.store import Store, made_folder
 from dressform.vault import owner as owners
@@ -149,9 +149,15 @@ class Workspace:
         return found.union(self.adapters_there().values()) if EVERYTHING in revoked else found
 
     def adapters_there(self) -> dict[str, str]:
-        """Name in the store -> hash of every adapter, whatever was agreed."""
+        """Name in the store -> hash of every adapter, whatever was agreed; empty for one that cannot be read, which nobody can use."""
         names = [name for name in self.store.list("adapters/") if name.endswith(".safetensors")]
-        return {name: sha256(self.store.read(name)).hexdigest() for name in names}
+        return {name: self._hash_of(name) for name in names}
+
+    def _hash_of(self, name: str) -> str:
+        try:
+            return sha256(self.store.read(name)).hexdigest()
+        except StoreError:
+            return ""
 
     def adapter_sha256(self, outfit: str | None) -> str:
         """The hash that lineage knows an adapter by."""
@@ -227,8 +233,13 @@ def read_head(store: Store) -> Head:
 
 def keep_head(store: Store, ledger: Ledger) -> None:
     """Let the vault remember the newest ledger line."""
+    store.write(HEAD, head_row(ledger))
+
+
+def head_row(ledger: Ledger) -> bytes:
+    """How the vault keeps the newest line of a ledger."""
     head = ledger.head()
-    store.write(HEAD, json.dumps([head.length, head.sha256]).encode())
+    return json.dumps([head.length, head.sha256]).encode()
 
 
 @contextmanager
