@@ -206,3 +206,9 @@ def test_wrong_words_are_refused_in_one_line_and_nothing_is_changed(tmp_path: Pa
         refused(run(*words, cwd=tmp_path), said)
     assert (tmp_path / "mira" / "consent.jsonl").read_bytes() == ledger
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "mira", "pictures"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="writes none")
+def test_a_crash_leaves_no_copy_of_the_memory() -> None:
+    code = "from dressform.cli import app; app.leave_no_core(); import resource; print(resource.getrlimit(resource.RLIMIT_CORE))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == ["(0,", "0)"]

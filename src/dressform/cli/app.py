@@ -61,8 +61,18 @@ for _group in (caption, draft, profile, consent, vault):
     app.add_typer(_group.app, name=_group.__name__.rsplit(".", 1)[1], help=_group.__doc__)
 
 
+def leave_no_core() -> None:
+    """A crash writes no copy of the memory, which may hold open pictures and keys, to the disk."""
+    try:
+        import resource
+    except ImportError:  # Windows, which writes none unless told to
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def main() -> None:
     """Run the command line; 1 for an error raised on purpose, 130 after an interrupt."""
+    leave_no_core()
     try:
         app()
     except DressformError as error:
