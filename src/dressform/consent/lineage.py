@@ -19,23 +19,32 @@ def descended(entries: Sequence[Entry], revoked: Collection[str]) -> frozenset[s
     """
     if not revoked:
         return frozenset()
-    found, taken = set[str](), set[str]()
+    found, forgettings = set[str](), forgotten(entries)
     given: dict[str, frozenset[str]] = {}
     for entry in entries:  # a line comes after those whose outputs it uses
         body = entry.body
-        if entry.kind == "revoke":
-            taken.update(body["assets"])
-        elif entry.kind == "grant":
-            taken.difference_update(body["assets"])
-        elif entry.kind == "attest" and body["statement"].startswith((REMOVED, TOOK_BACK)) and not taken:
-            forgotten = {*body["evidence"]}.union(*(given.get(line, frozenset()) for line in body["evidence"]))
-            found -= forgotten & frozenset().union(*given.values())
+        if entry.sha256 in forgettings:
+            gone = {*body["evidence"]}.union(*(given.get(line, frozenset()) for line in body["evidence"]))
+            found -= gone & frozenset().union(*given.values())
         elif entry.kind == "use":
             if body["action"] == "add" and not body["inputs"]:
                 given[entry.sha256] = frozenset(body["outputs"])
             own = EVERYTHING in revoked or not set(revoked).isdisjoint(body["assets"])
             if own or not found.isdisjoint(body["inputs"]):
                 found.update(body["outputs"])
+    return frozenset(found)
+
+
+def forgotten(entries: Sequence[Entry]) -> frozenset[str]:
+    """The lines by which given pictures were forgotten while nothing was revoked."""
+    found, taken = set[str](), set[str]()
+    for entry in entries:
+        if entry.kind == "revoke":
+            taken.update(entry.body["assets"])
+        elif entry.kind == "grant":
+            taken.difference_update(entry.body["assets"])
+        elif entry.kind == "attest" and entry.body["statement"].startswith((REMOVED, TOOK_BACK)) and not taken:
+            found.add(entry.sha256)
     return frozenset(found)
 
 

@@ -51,7 +51,7 @@ class Item:
             return self.words
         called = PurePosixPath(self.caption_path).name
         try:
-            return texts.caption(self.tree.read(self.caption_path, table.CAPTION_LIMIT_BYTES))
+            return texts.caption(self.tree.read(self.caption_path, texts.LIMIT_BYTES))
         except BadInput as error:
             raise BadInput(f"{called}: {error}") from error
 
@@ -115,7 +115,7 @@ def _unwrapped(tree: Tree) -> str:
 
 def _lay_out(tree: Tree, top: str, into: Found) -> None:
     files, folders = tree.entries(top)
-    if named := next((name for name in table.NAMES if _joined(top, name) in files and table.captions(tree, _joined(top, name))), None):
+    if named := next((name for name in table.NAMES if _joined(top, name) in files and table.is_one(tree, _joined(top, name))), None):
         return _imagefolder(tree, top, named, into)
     own = _kohya_words(top or tree.called)
     for folder in folders:
@@ -132,12 +132,12 @@ def _plain(tree: Tree, folder: str, words: str, into: Found) -> None:
     every = [f for f in tree.entries(folder)[0] if _suffix(f) not in _BESIDE]
     stems = {PurePosixPath(f).stem for f in every}
     files = [f for f in every if (mask_of := _masked_by(f)) is None or mask_of not in stems]
-    called = "looks like a mask of the picture of that name: where it shows the garment, give it as masks/NAME.png"
-    into.left += [Left(texts.shown(f), called) for f in every if f not in files]
+    reason = "looks like a mask of the picture of that name: where it shows the garment, give it as masks/NAME.png"
+    into.left += [Left(texts.shown(f), reason) for f in every if f not in files]
     into.left += [
         Left(texts.shown(f), f"a table that is not read; captions come from .txt, .caption or {' or '.join(table.NAMES)}")
         for f in tree.entries(folder)[0]
-        if _is_table(f) and not _has_picture(f, files)
+        if _suffix(f) in _UNREAD and not _has_picture(f, files)
     ]
     beside = {f for f in tree.entries(folder)[0] if _suffix(f) in _CAPTIONS}
     masks = set(tree.entries(_joined(folder, _MASKS))[0]) if _joined(folder, _MASKS) in tree.entries(folder)[1] else set()
@@ -183,10 +183,6 @@ def _masked_by(path: str) -> str | None:
     """The stem of the picture that a file of this name would be the mask of, as other trainers name masks."""
     match = _OTHERS_MASK.fullmatch(PurePosixPath(path).stem)
     return match["picture"] if match else None
-
-
-def _is_table(path: str) -> bool:
-    return _suffix(path) in _UNREAD
 
 
 def _name_folders(folders: Iterable[str], into: Found) -> None:

@@ -19,17 +19,18 @@ from dressform.pictures.archive import Tree
 NAMES = ("metadata.jsonl", "metadata.csv")
 """What such a table is called; the first that is there is read."""
 WORDS = ("text", "caption", "prompt")
-CAPTION_LIMIT_BYTES = 20_000
 _LIMIT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class Row:
+    """One picture's file and its caption."""
+
     file: str
     text: str
 
 
-def captions(tree: Tree, called: str) -> bool:
+def is_one(tree: Tree, called: str) -> bool:
     """True where a file of such a name is a table of pictures; a CSV may be any other."""
     return not called.endswith(".csv") or b"file_name" in tree.read(called, _LIMIT_BYTES).split(b"\n", 1)[0]
 
@@ -46,7 +47,7 @@ def rows(tree: Tree, table: str) -> Iterator[Row]:
             words = texts.caption(text.encode())
         except (ValueError, KeyError, TypeError, AttributeError, DressformError) as error:
             raise _unlike(table, number, error) from error
-        yield Row(row["file_name"], words[:CAPTION_LIMIT_BYTES])
+        yield Row(row["file_name"], words[: texts.LIMIT_BYTES])
 
 
 def _from_jsonl(data: bytes, table: str) -> Iterator[tuple[int, Any]]:

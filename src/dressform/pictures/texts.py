@@ -12,6 +12,8 @@ import unicodedata
 
 from dressform.errors import BadInput
 
+LIMIT_BYTES = 20_000
+"""Of one caption."""
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _MARKS_OF_PROSE, _WORDS_OF_A_TAG = re.compile("[.,!?;。、！？，]"), 3
 _JAPANESE = re.compile("[\x00-\x7f\u3000-\u303f\u3041-\u30ff\u4e00-\u9fff\uff01-\uff60¥×○●◎★☆♪→←↑↓〜～…‥]*")

@@ -105,7 +105,7 @@ def unlock(ask: Ask) -> None:
 def lock() -> bool:
     """Forget the session's key; True where there was one."""
     file = _session_file()
-    found = [one for one in (file, file.with_name("owner.key")) if one.exists()] if file else []  # the second is of versions before 0.2
+    found = [one for one in (file, file.with_name("owner.key")) if one.exists()] if file else []  # the second is of earlier versions
     for one in found:
         one.unlink()
     return bool(found)

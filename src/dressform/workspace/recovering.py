@@ -9,7 +9,7 @@ from pathlib import Path
 from dressform.consent import ledger as consent_ledger
 from dressform.consent.gate import EVERYTHING, MOST_GRACE_DAYS, fold, grace_ends
 from dressform.consent.ledger import Entry, Head, Ledger, refuse_older
-from dressform.consent.lineage import REMOVED, TOOK_BACK
+from dressform.consent.lineage import forgotten
 from dressform.errors import Tampered
 from dressform.vault import owner as owners
 from dressform.vault import vault, witness
@@ -71,17 +71,14 @@ def _carry_over(lines: Sequence[Entry] | None, ledger: Ledger, owner: Owner) -> 
     if lines is None:
         ledger.append(key, "revoke", now, assets=[EVERYTHING], grace_days=MOST_GRACE_DAYS)
         return
-    state, taken, written = fold(lines), set[str](), dict[str, str]()
+    state, forgettings, written = fold(lines), forgotten(lines), dict[str, str]()
     for line in lines:
         body = line.body
         if line.kind == "use":
             written[line.sha256] = ledger.append(key, "use", now, **body).sha256
-        elif line.kind == "attest" and body["statement"].startswith((REMOVED, TOOK_BACK)) and not taken:
+        elif line.sha256 in forgettings:
             ledger.append(key, "attest", now, statement=body["statement"], evidence=[written.get(e, e) for e in body["evidence"]])
-        elif line.kind == "grant":
-            taken.difference_update(body["assets"])
         elif line.kind == "revoke":
-            taken.update(body["assets"])
             for asset in state.revoked.keys() & {*body["assets"]}:
                 left = max(timedelta(), grace_ends(state.revoked[asset]) - now)
                 ledger.append(key, "revoke", now, assets=[asset], grace_days=-(-left // timedelta(days=1)))
