@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from dressform.adapters.stack import AdapterStack
-from dressform.backbones.emphasis import emphasised, tokens
+from dressform.backbones import chunks
+from dressform.backbones.emphasis import emphasised
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.dress.weighting import encode
 
@@ -19,12 +20,13 @@ def test_multiply_then_restore_the_mean() -> None:
 
 def test_plain_spans_are_the_tokens_of_the_whole(tiny_backbone) -> None:
     whole = tiny_backbone.asking.tokenizer(["front view, red scarf"], padding="max_length", truncation=True, return_tensors="pt").input_ids
-    ids, weights = tokens(tiny_backbone.asking.tokenizer, [[("front view, ", 1.0), ("red scarf", 1.5)]])
-    assert torch.equal(ids, whole)
+    read = chunks.read(tiny_backbone.asking.tokenizer, [[[("front view, ", 1.0), ("red scarf", 1.5)]]])
+    assert torch.equal(read.ids, whole)
     words = len(tiny_backbone.asking.tokenizer("red scarf", add_special_tokens=False).input_ids)
-    assert (weights == 1.5).sum() == words and weights[0, 0] == 1
-    ids, weights = tokens(tiny_backbone.asking.tokenizer, [[("red " * 500, 2.0)]])
-    assert ids.shape == whole.shape and ids[0, -1] == tiny_backbone.asking.tokenizer.eos_token_id and weights[0, -1] == 1
+    assert (read.weights == 1.5).sum() == words and read.weights[0, 0] == 1
+    read = chunks.read(tiny_backbone.asking.tokenizer, [[[("red " * 500, 2.0)]]])
+    assert read.ids.shape == (chunks.MOST, whole.shape[1]) and read.counts == (chunks.MOST,)
+    assert (read.ids[:, -1] == tiny_backbone.asking.tokenizer.eos_token_id).all() and (read.weights[:, [0, -1]] == 1).all()
 
 
 def test_a_prompt_is_weighted_where_it_says_so_and_plain_elsewhere(tiny_backbone) -> None:

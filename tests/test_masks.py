@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from dressform.backbones import attention_maps
+from dressform.backbones import attention_maps, chunks
 from dressform.backbones.attention_maps import Looks
 from dressform.backbones.embedded import embedded_folder
+from dressform.backbones.text import plain
 from dressform.errors import BadInput, NotReady, Refused, UnknownName
 from dressform.layfigure import canvas as cv
 from dressform.layfigure.captions import NEUTRAL, scene_tags
@@ -22,6 +23,7 @@ from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.pictures import foreground, intake, masks
 from dressform.records import Outfit, Picture
 from dressform.workspace import consenting, masking
+from recipes.layfigure.make_tokenizer import build
 
 if TYPE_CHECKING:
     from dressform.workspace.workspace import Workspace
@@ -113,9 +115,23 @@ def test_every_word_has_the_rows_of_its_own_tokens(tiny_backbone) -> None:
 
 
 def test_a_word_that_the_text_encoder_cuts_off_has_no_rows(tiny_backbone) -> None:
-    text = ", ".join(["red and blue dress"] * 40)
+    text = ", ".join(["red and blue dress"] * 80)
     first, last = attention_maps.rows_of(tiny_backbone, text, [(0, 3), (len(text) - 5, len(text))])
     assert first and not last
+
+
+@pytest.mark.parametrize("before", range(8, 15))
+def test_words_of_a_long_text_have_their_rows_in_later_chunks(family, before: int) -> None:
+    """The words stand before, over and after the place where the text is parted."""
+    if not family.weighs:
+        pytest.skip("its reader takes long texts as they are")
+    length = family.asking.shape[0] - (family.attended(family.encode_text([""])).shape[1] < family.asking.shape[0])
+    tags = [*["red and blue dress"] * before, "striped green coat", *["red and blue dress"] * 8]
+    text, start = ", ".join(tags), len(", ".join(tags[:before])) + 2
+    (rows,) = attention_maps.rows_of(family, text, [(start, start + len("striped green coat"))])
+    read = chunks.read(build(), [plain(text)])
+    coat = build()("striped green coat", add_special_tokens=False).input_ids
+    assert read.ids.shape[1] == length and read.ids.flatten()[list(rows)].tolist() == coat
 
 
 def test_a_base_model_without_such_layers_is_named(tiny_backbone, monkeypatch: pytest.MonkeyPatch) -> None:

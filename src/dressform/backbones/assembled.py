@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from dressform.backbones import precision
-from dressform.backbones.emphasis import Spans
 from dressform.backbones.folder import Source
 from dressform.backbones.frozen import Denoiser, Part
 from dressform.backbones.latents import Autoencoder
 from dressform.backbones.precision import Placement
 from dressform.backbones.protocol import Guided
+from dressform.backbones.text import Text
 from dressform.errors import BadInput, Failed
 
 
@@ -29,7 +29,7 @@ class Asking(Protocol):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Length and width of a conditioning."""
+        """Length and width of the shortest conditioning."""
         ...
 
     def encode(self, texts: list[str]) -> Tensor:
@@ -40,6 +40,10 @@ class Asking(Protocol):
         """The conditioning with the frames in it, as ``Backbone`` states it."""
         ...
 
+    def attended(self, text: Tensor) -> Tensor:
+        """What of a conditioning picture cells attend to, as ``Backbone`` states it."""
+        ...
+
     def ask(self, denoiser: Any, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         """The denoiser's prediction for noisy latents [n, c, h, w] at times t [n] in 0..999."""
         ...
@@ -48,9 +52,8 @@ class Asking(Protocol):
         """How many tokens a text is."""
         ...
 
-    @property
-    def room(self) -> int:
-        """How many of them are read."""
+    def unread(self, text: Text) -> int:
+        """How many tokens at its end are cut."""
         ...
 
 
@@ -138,13 +141,16 @@ class Assembled:
     def weighs(self) -> bool:
         return hasattr(self.asking, "encode_weighted")
 
-    def encode_weighted(self, rows: Sequence[Spans]) -> Tensor:
+    def encode_weighted(self, texts: Sequence[Text]) -> Tensor:
         assert self.weighs, "this base model takes no weights"
         with torch.no_grad(), self.autocast():
-            return self.asking.encode_weighted(rows)  # type: ignore[attr-defined]
+            return self.asking.encode_weighted(texts)  # type: ignore[attr-defined]
 
     def framed(self, text: Tensor, frames: Tensor) -> Tensor:
         return self.asking.framed(text, frames)
+
+    def attended(self, text: Tensor) -> Tensor:
+        return self.asking.attended(text)
 
     def predict(self, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         with self.autocast():
@@ -175,8 +181,8 @@ class Assembled:
     def knows_word(self, word: str) -> bool:
         return self.asking.tokens(word) == 1
 
-    def unread(self, text: str) -> int:
-        return max(0, self.asking.tokens(text) - self.asking.room)
+    def unread(self, text: Text) -> int:
+        return self.asking.unread(text)
 
     def checkpoint_gradients(self, on: bool) -> None:
         self._parts.denoiser.checkpoint_gradients(on)

@@ -54,13 +54,13 @@ def word_maps(backbone: Backbone, picture: Tensor, text: str, spans: Sequence[Sp
 
 
 def rows_of(backbone: Backbone, text: str, spans: Sequence[Span]) -> list[range]:
-    """Which rows of the conditioning each span has; none where the text was cut off before it.
+    """Which rows of what is attended to each span has; none where the text was cut off before it.
 
     Text encoders of this kind read forwards: where two texts begin alike, their rows are alike up to the first token that
-    differs. So the text is broken off before and after each span, with a full stop that it does not go on with.
+    differs. So a full stop is put before and after each span; what follows stays, so that a long text comes apart at the same places.
     """
     ends = sorted({end for span in spans for end in span})
-    whole, *broken = backbone.encode_text([text, *(f"{text[:end].rstrip()} ." for end in ends)])
+    whole, *broken = backbone.attended(backbone.encode_text([text, *(f"{text[:end].rstrip()} . {text[end:]}" for end in ends)]))
     first = {end: _first_apart(whole, other) for end, other in zip(ends, broken, strict=True)}
     return [range(first[start], first[end]) for start, end in spans]
 

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from dressform.backbones.text import Text
+
 
 class Backbone(Protocol):
     """A frozen base model. Pictures are uint8 [n, 3, h, w]; latents float32 [n, c, h / cell_px, w / cell_px], unit scale.
@@ -52,10 +54,10 @@ class Backbone(Protocol):
         ...
 
     def encode_text(self, texts: list[str]) -> Tensor:
-        """Conditioning, float32 [n, length, width]: one tensor of the same length and width for any text.
+        """Conditioning, float32 [n, length, width]; a long text's is longer, and those of one call are as long as each other.
 
-        Only ``predict`` of the same base model knows what its rows mean (some are no tokens); everybody else may
-        stack, index, store and concatenate it along n, and nothing more.
+        Only ``predict`` of the same base model knows what its rows mean (some are no tokens); everybody else may stack, index, store
+        and concatenate it along n, where lengths differ once they are ``alike`` (conditioning.py), and nothing more.
         """
         ...
 
@@ -64,8 +66,8 @@ class Backbone(Protocol):
         """True where its text encoder takes weights."""
         ...
 
-    def encode_weighted(self, rows: Sequence[Sequence[tuple[str, float]]]) -> Tensor:
-        """Conditioning as ``encode_text`` gives it, of rows of (text, weight). Only where it ``weighs``."""
+    def encode_weighted(self, texts: Sequence[Text]) -> Tensor:
+        """Conditioning as ``encode_text`` gives it, of texts with weights and BREAKs. Only where it ``weighs``."""
         ...
 
     def framed(self, text: Tensor, frames: Tensor) -> Tensor:
@@ -74,6 +76,10 @@ class Backbone(Protocol):
         ``frames`` [n, 6] in pixels: the picture's height and width as it was given, rows and columns cropped away at its top and left,
         and the height and width that are left; zeros for a picture that is whole and of its own size.
         """
+        ...
+
+    def attended(self, text: Tensor) -> Tensor:
+        """What of a conditioning picture cells attend to, [n, tokens, width], in the order in which they do."""
         ...
 
     def predict(self, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
@@ -108,8 +114,8 @@ class Backbone(Protocol):
         """True where the word already means something to this base model's tokenizer (so it is a poor trigger word)."""
         ...
 
-    def unread(self, text: str) -> int:
-        """How many tokens at the end of a text are cut off, because its text encoder reads no more."""
+    def unread(self, text: Text) -> int:
+        """How many tokens at the end of a text are cut off, because no more are read."""
         ...
 
     def checkpoint_gradients(self, on: bool) -> None:

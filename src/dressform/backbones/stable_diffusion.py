@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import Tensor
 
-from dressform.backbones import emphasis, unet
+from dressform.backbones import chunks, emphasis, unet
 from dressform.backbones.assembled import Assembled
-from dressform.backbones.emphasis import Spans
 from dressform.backbones.folder import Source
 from dressform.backbones.frozen import Part
 from dressform.backbones.precision import Placement
+from dressform.backbones.text import Text, plain
 
 _OUR_GUIDANCE = 1.5  # it gets more attributes right than 1, 2 or 3 (recipes/layfigure/README.md)
 _OUR_ARCHITECTURE = "dressform-layfigure-v1"  # with Stable Diffusion's own id, A1111 would offer our adapters for it
@@ -38,7 +38,7 @@ def architecture_of(text_width: int, prediction: str) -> str:
 
 
 class OneEncoder:
-    """Conditioning is [n, tokens, width], as CLIP's text encoder gives it."""
+    """Conditioning is [n, tokens, width], as CLIP's text encoder gives it, chunk after chunk."""
 
     def __init__(self, source: Source, where: Placement) -> None:
         config = source.config("text_encoder")
@@ -58,11 +58,14 @@ class OneEncoder:
         return self._source.tokenizer("tokenizer", CLIPTokenizer)
 
     def encode(self, texts: list[str]) -> Tensor:
-        return self.encoders[0]()(unet.tokens(self.tokenizer, texts).to(self._device)).last_hidden_state.float()
+        return self.encode_weighted([plain(text) for text in texts])
 
-    def encode_weighted(self, rows: Sequence[Spans]) -> Tensor:
-        ids, weights = emphasis.tokens(self.tokenizer, rows)
-        return emphasis.emphasised(self.encoders[0]()(ids.to(self._device)).last_hidden_state.float(), weights)
+    def encode_weighted(self, texts: Sequence[Text]) -> Tensor:
+        read = chunks.read(self.tokenizer, texts)
+        return read.joined(emphasis.emphasised(self.encoders[0]()(read.ids.to(self._device)).last_hidden_state.float(), read.weights))
+
+    def attended(self, text: Tensor) -> Tensor:
+        return text
 
     def framed(self, text: Tensor, frames: Tensor) -> Tensor:
         return text
@@ -71,8 +74,7 @@ class OneEncoder:
         return denoiser(noisy, t, text).sample
 
     def tokens(self, text: str) -> int:
-        return unet.counted(self.tokenizer, text)
+        return chunks.counted(self.tokenizer, text)
 
-    @property
-    def room(self) -> int:
-        return self.tokenizer.model_max_length - 2  # begin and end
+    def unread(self, text: Text) -> int:
+        return chunks.unread(self.tokenizer, text)

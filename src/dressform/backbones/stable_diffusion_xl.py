@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dressform.backbones import emphasis, unet
+from dressform.backbones import chunks, emphasis, unet
 from dressform.backbones.assembled import Assembled
-from dressform.backbones.emphasis import Spans
 from dressform.backbones.folder import Source
 from dressform.backbones.frozen import Part
 from dressform.backbones.precision import Placement
+from dressform.backbones.text import Text, plain
 
 
 def build(source: Source, where: Placement) -> Assembled:
@@ -37,9 +37,9 @@ def packed(tokens: Tensor, pooled: Tensor) -> Tensor:
     return torch.cat([tokens, row[:, None]], dim=1)
 
 
-def unpacked(text: Tensor, pooled_width: int) -> tuple[Tensor, Tensor]:
-    """The tokens and the pooled embedding that ``packed`` was given."""
-    return text[:, :-1], text[:, -1, :pooled_width]
+def tokens_of(text: Tensor, length: int) -> Tensor:
+    """All tokens of chunks that were ``packed`` with ``length`` tokens each and stand one after another."""
+    return text.unflatten(1, (-1, length + 1))[:, :, :-1].flatten(1, 2)
 
 
 def _network(source: Source, where: Placement, part: str, kind: str) -> Any:
@@ -49,7 +49,9 @@ def _network(source: Source, where: Placement, part: str, kind: str) -> Any:
 
 
 class TwoEncoders:
-    """Conditioning is [n, tokens + 1, width]: the encoders' last but one layers side by side, then the pooled embedding as a row."""
+    """Conditioning is [n, chunks * (tokens + 1), width]: of each chunk the encoders' last but one layers side by side, then as a row the
+    pooled embedding, which is that of a text's first chunk.
+    """
 
     def __init__(self, source: Source, where: Placement) -> None:
         self._source, self._device = source, where.device
@@ -70,14 +72,14 @@ class TwoEncoders:
         return self._source.tokenizer("tokenizer", CLIPTokenizer), self._source.tokenizer("tokenizer_2", CLIPTokenizer)
 
     def encode(self, texts: list[str]) -> Tensor:
-        first, second, pooled = self._read([unet.tokens(tokenizer, texts) for tokenizer in self.tokenizers])
-        return packed(torch.cat([first, second], dim=-1), pooled)
+        return self.encode_weighted([plain(text) for text in texts])
 
-    def encode_weighted(self, rows: Sequence[Spans]) -> Tensor:
+    def encode_weighted(self, texts: Sequence[Text]) -> Tensor:
         """Each encoder's tokens are weighted by themselves; the pooled embedding is that of the plain words."""
-        ids, weights = zip(*(emphasis.tokens(tokenizer, rows) for tokenizer in self.tokenizers), strict=True)
-        *read, pooled = self._read(list(ids))
-        return packed(torch.cat([emphasis.emphasised(*pair) for pair in zip(read, weights, strict=True)], dim=-1), pooled)
+        each = [chunks.read(tokenizer, texts) for tokenizer in self.tokenizers]
+        *read, pooled = self._read([one.ids for one in each])
+        said = [emphasis.emphasised(z, one.weights) for z, one in zip(read, each, strict=True)]
+        return each[0].joined(packed(torch.cat(said, dim=-1), pooled[each[0].firsts.to(pooled.device)]))
 
     def _read(self, ids: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Each encoder's last layer but one, and the second's pooled embedding."""
@@ -87,17 +89,18 @@ class TwoEncoders:
     def framed(self, text: Tensor, frames: Tensor) -> Tensor:
         return torch.cat([text[:, :-1], torch.cat([text[:, -1:, :-_FRAME], frames[:, None].to(text)], dim=-1)], dim=1)
 
+    def attended(self, text: Tensor) -> Tensor:
+        return tokens_of(text, self.shape[0] - 1)
+
     def ask(self, denoiser: Any, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
-        tokens, pooled = unpacked(text, self._pooled_width)
-        said = {"text_embeds": pooled, "time_ids": self._time_ids(noisy, text[:, -1, -_FRAME:])}
-        return denoiser(noisy, t, tokens, added_cond_kwargs=said).sample
+        said = {"text_embeds": text[:, -1, : self._pooled_width], "time_ids": self._time_ids(noisy, text[:, -1, -_FRAME:])}
+        return denoiser(noisy, t, self.attended(text), added_cond_kwargs=said).sample
 
     def tokens(self, text: str) -> int:
-        return unet.counted(self.tokenizers[0], text)
+        return chunks.counted(self.tokenizers[0], text)
 
-    @property
-    def room(self) -> int:
-        return self.tokenizers[0].model_max_length - 2  # begin and end
+    def unread(self, text: Text) -> int:
+        return chunks.unread(self.tokenizers[0], text)
 
     def _time_ids(self, latents: Tensor, frames: Tensor) -> Tensor:
         """[n, 6] in pixels: the frames; where one is zero, the picture's own height and width, no crop, and the same to draw."""

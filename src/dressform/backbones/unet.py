@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
-
 from dressform.backbones import rowwise
 from dressform.backbones.assembled import Asking, Assembled, Parts, Traits
 from dressform.backbones.folder import Source
@@ -43,16 +41,6 @@ def assembled(
         usual_targets, square,
     )  # fmt: skip
     return Assembled(source, where, traits, Parts(denoiser, pictures, asking, Diffusion(source.config("scheduler"), where.device)))
-
-
-def tokens(tokenizer: Any, texts: list[str]) -> Tensor:
-    """Token ids [n, the tokenizer's length], padded or cut to it."""
-    return tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
-
-
-def counted(tokenizer: Any, text: str) -> int:
-    """How many tokens the text is, without the tokenizer's own."""
-    return len(tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
 
 
 def _settled_for(where: Placement):

@@ -17,6 +17,7 @@ from dressform.backbones.frozen import Denoiser, Part
 from dressform.backbones.latents import Autoencoder
 from dressform.backbones.precision import Placement
 from dressform.backbones.schedule import Flow
+from dressform.backbones.text import Text, words_of
 
 _PATCH_CELLS = 2
 _TOKENS = 512
@@ -81,6 +82,9 @@ class LanguageModel:
     def framed(self, text: Tensor, frames: Tensor) -> Tensor:
         return text
 
+    def attended(self, text: Tensor) -> Tensor:
+        return text
+
     def ask(self, denoiser: Any, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         """The denoiser counts its time from noise to picture, and gives the velocity in that direction."""
         pictures = list(noisy[:, :, None].unbind(0))  # of one frame each
@@ -90,9 +94,8 @@ class LanguageModel:
     def tokens(self, text: str) -> int:
         return len(self.tokenizer(text, add_special_tokens=False).input_ids)
 
-    @property
-    def room(self) -> int:
-        return _TOKENS - len(self.tokenizer(self._asked("")).input_ids)
+    def unread(self, text: Text) -> int:
+        return max(0, len(self.tokenizer(self._asked(words_of(text))).input_ids) - _TOKENS)
 
     def _asked(self, text: str) -> str:
         said = [{"role": "user", "content": text}]

@@ -8,7 +8,9 @@ the end; one that was never opened, and a colon elsewhere, are text.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
+
+from dressform.backbones.text import words_of
 
 _STEP = 1.1
 _PIECE = re.compile(r"\\[\\()\[\]]|\\|[(\[\])]|[^\\()\[\]]+|.", re.DOTALL)
@@ -16,19 +18,18 @@ _NUMBER = re.compile(r"(?s)(.*):\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*")
 _BREAK = re.compile(r"\s*\bBREAK\b\s*")
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """A piece of a prompt and its weight; 1 is plain text."""
 
     text: str
     weight: float = 1.0
 
 
-Chunks = tuple[tuple[Span, ...], ...]
+Parts = tuple[tuple[Span, ...], ...]
 """A prompt between its BREAKs, each part as spans in order."""
 
 
-def parse(prompt: str) -> Chunks:
+def parse(prompt: str) -> Parts:
     """The prompt as spans, one tuple of them for each part between BREAKs. Neighbours of the same weight are one span."""
     pieces: list[tuple[str, float]] = []
     open_: list[tuple[str, int]] = []
@@ -44,18 +45,18 @@ def parse(prompt: str) -> Chunks:
             pieces.append((piece[1:] if len(piece) == 2 and piece[0] == "\\" else piece, 1.0))
     for bracket, since in reversed(open_):
         _scale(pieces, since, _STEP if bracket == "(" else 1 / _STEP)
-    return _in_chunks(pieces)
+    return _in_parts(pieces)
 
 
 def plain(prompt: str) -> str:
     """What the prompt says, without weights and BREAKs: for whoever must read it, and for a text encoder that knows no weights."""
-    return " ".join(text for chunk in parse(prompt) if (text := "".join(span.text for span in chunk)))
+    return words_of(parse(prompt))
 
 
 def weighted(prompt: str) -> bool:
     """True where the prompt is more than plain text."""
     found = parse(prompt)
-    return len(found) > 1 or any(span.weight != 1 for chunk in found for span in chunk)
+    return len(found) > 1 or any(span.weight != 1 for part in found for span in part)
 
 
 def _close(pieces: list[tuple[str, float]], bracket: str, since: int, closed: int) -> None:
@@ -71,19 +72,19 @@ def _scale(pieces: list[tuple[str, float]], since: int, by: float) -> None:
     pieces[since:] = [(text, weight * by) for text, weight in pieces[since:]]
 
 
-def _in_chunks(pieces: list[tuple[str, float]]) -> Chunks:
-    chunks: list[list[Span]] = [[]]
+def _in_parts(pieces: list[tuple[str, float]]) -> Parts:
+    parts: list[list[Span]] = [[]]
     for text, weight in pieces:
         first, *more = _BREAK.split(text)
-        _append(chunks[-1], first, weight)
-        for part in more:
-            chunks.append([])
-            _append(chunks[-1], part, weight)
-    return tuple(tuple(chunk) for chunk in chunks)
+        _append(parts[-1], first, weight)
+        for text in more:
+            parts.append([])
+            _append(parts[-1], text, weight)
+    return tuple(map(tuple, parts))
 
 
-def _append(chunk: list[Span], text: str, weight: float) -> None:
-    if chunk and chunk[-1].weight == weight:
-        chunk[-1] = Span(chunk[-1].text + text, weight)
+def _append(part: list[Span], text: str, weight: float) -> None:
+    if part and part[-1].weight == weight:
+        part[-1] = Span(part[-1].text + text, weight)
     elif text:
-        chunk.append(Span(text, weight))
+        part.append(Span(text, weight))

@@ -122,7 +122,7 @@ class Cache:
         return _Names(
             source.id,
             _key("picture", base, size, source.id, mask),
-            tuple(f"{_PLACE}texts/{_key('text', base, said)}" for said in source.texts),
+            tuple(f"{_PLACE}texts/{_key('text in chunks', base, said)}" for said in source.texts),
         )
 
     def _encode(self, source: Source, names: _Names, there: set[str]) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dressform.backbones.conditioning import alike
 from dressform.backbones.protocol import Backbone
 from dressform.errors import NotReady
 from dressform.train import draws
@@ -106,7 +107,7 @@ class Rows:
     """Rows of one step for one adapter: pictures of one size. ``said`` [n, 1, 1, 1] is 0 where the caption was left out, else 1.
 
     ``named`` [n, length, width] is the anchor with the garment that the row's caption names though the picture does not show it; the
-    anchor itself where it names none.
+    anchor itself where it names none. It, ``text`` and ``anchor`` are of one length.
     """
 
     latents: Tensor
@@ -136,7 +137,7 @@ def encode(
     """
 
     def encoded(said: list[str]) -> Tensor:
-        return torch.cat([backbone.encode_text([one]) for one in said])
+        return torch.cat(alike([backbone.encode_text([one]) for one in said]))
 
     latents = torch.cat([backbone.encode_pictures(one) for one in pictures.split(1)])  # alone, so that none depends on another
     text = encoded(captions)
@@ -235,8 +236,10 @@ def _by_size(examples: Sequence[Example], noises: Sequence[Tensor], times: Seque
 
 def _rows(examples: Sequence[Example], noises: Sequence[Tensor], times: Sequence[int], said: Sequence[float]) -> Rows:
     device = examples[0].latents.device
-    latents, text, masks, anchor = (torch.stack([getattr(e, f) for e in examples]) for f in ("latents", "text", "mask", "anchor"))
-    named = torch.stack([e.anchor if e.named is None else e.named.anchor for e in examples])
+    latents, masks = (torch.stack([getattr(e, f) for e in examples]) for f in ("latents", "mask"))
+    named = [e.anchor if e.named is None else e.named.anchor for e in examples]
+    texts = torch.stack(alike([*(e.text for e in examples), *(e.anchor for e in examples), *named]))
     frames = torch.stack([e.frame.to(device) for e in examples])
     noise, t = torch.stack(list(noises)).to(device), torch.tensor(times, device=device)
-    return Rows(latents, noise, t, text, masks, anchor, named, frames, torch.tensor(said, device=device).view(-1, 1, 1, 1))
+    text, anchor, called = texts.split(len(examples))
+    return Rows(latents, noise, t, text, masks, anchor, called, frames, torch.tensor(said, device=device).view(-1, 1, 1, 1))

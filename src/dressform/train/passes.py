@@ -39,8 +39,8 @@ class Passes:
     def learn(self, parts: Sequence[Sequence[Rows]], micro_rows: int) -> list[float]:
         """Gradients of each adapter's mean loss over its own rows, left on its matrices; the losses.
 
-        A pass holds rows of one size, in micro-steps at most ``micro_rows`` of each adapter (0: all); gradients add up to the same.
-        Raises Failed where float16 does not reach.
+        A pass holds rows of one size and length of text, in micro-steps at most ``micro_rows`` of each adapter (0: all); gradients add
+        up to the same. Raises Failed where float16 does not reach.
         """
         if self.backbone.float16:
             return scaling.learned(self.stack.adapters[: len(parts)], lambda scales: self._learn(parts, micro_rows, scales))
@@ -125,10 +125,13 @@ Part = tuple[int, Rows]
 
 
 def _passes(parts: Sequence[Sequence[Rows]], micro_rows: int) -> Iterator[list[Part]]:
-    """What goes through the denoiser together: size after size, rows of all adapters that have some of it."""
-    sizes = dict.fromkeys(rows.latents.shape[1:] for part in parts for rows in part)
+    """What goes through the denoiser together: size after size, rows of all adapters that have some of it.
+
+    Texts are not repeated for the sake of another adapter's longer ones: that would change the last bits of what one learns alone.
+    """
+    sizes = dict.fromkeys(_size(rows) for part in parts for rows in part)
     for size in sizes:
-        here = [(i, rows) for i, part in enumerate(parts) for rows in part if rows.latents.shape[1:] == size]
+        here = [(i, rows) for i, part in enumerate(parts) for rows in part if _size(rows) == size]
         most = max(len(rows.t) for _, rows in here)
         for first in range(0, most, micro_rows or most):
             yield [(i, _slice(rows, first, first + (micro_rows or most))) for i, rows in here if len(rows.t) > first]
@@ -136,6 +139,10 @@ def _passes(parts: Sequence[Sequence[Rows]], micro_rows: int) -> Iterator[list[P
 
 def _count(part: Sequence[Rows]) -> int:
     return sum(len(rows.t) for rows in part)
+
+
+def _size(rows: Rows) -> tuple[torch.Size, int]:
+    return rows.latents.shape[1:], rows.text.shape[1]
 
 
 def _slice(rows: Rows, first: int, last: int) -> Rows:

@@ -18,7 +18,7 @@ from dressform.adapters.widening import widened, widest
 from dressform.consent.gate import NEUTRAL, Grant
 from dressform.consent.refusals import refuse_undressed, refuse_young
 from dressform.consent.scopes import Scope
-from dressform.dress import infotext
+from dressform.dress import infotext, weighting
 from dressform.dress import lookbook as book
 from dressform.dress.composition import composed
 from dressform.dress.garments import asked_of
@@ -183,7 +183,7 @@ def ignores_weights(workspace: Workspace, text: str) -> bool:
 
 def unread(workspace: Workspace, looks: Sequence[Look]) -> int:
     """How many tokens at the end of a prompt, the most of all, the base model did not read."""
-    return max((workspace.backbone.unread(plain(look.prompt)) for look in looks), default=0)
+    return max((weighting.unread(workspace.backbone, look.prompt) for look in looks), default=0)
 
 
 def _exported(workspace: Workspace, grant: Grant[Scope], name: str | None) -> tuple[str, str]:

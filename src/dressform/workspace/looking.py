@@ -12,6 +12,7 @@ import numpy as np
 
 from dressform.backbones.embedded import EMBEDDED
 from dressform.backbones.folder import digest_of
+from dressform.backbones.text import plain
 from dressform.consent.refusals import refuse_young
 from dressform.errors import NotReady
 from dressform.layfigure.captions import NEUTRAL, garment_tag, scene_tags
@@ -76,7 +77,7 @@ def _looked_at(workspace: Workspace, pictures: Sequence[Picture], on_picture: On
 def _unread(workspace: Workspace, picture: Picture) -> int:
     """Tokens of its caption, after the trigger words, that the base model does not read."""
     said = workspace.caption(picture)
-    return workspace.backbone.unread(said) if len(said.encode()) > _SURELY_READ else 0
+    return workspace.backbone.unread(plain(said)) if len(said.encode()) > _SURELY_READ else 0
 
 
 def _key(*of: object) -> str:
