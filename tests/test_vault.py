@@ -360,6 +360,8 @@ def test_a_backup_opens_with_the_recovery_key_and_holds_what_lies_beside(tmp_pat
     first, second = keys.new_identity(), keys.new_identity()
     made = vault.create(tmp_path / "v", {"owner": keys.recipient_of(first)})
     made.write_all({"a": b"1", "b": b"2"})
-    assert export(made, tmp_path / "f", [keys.recipient_of(one) for one in (first, second)], {"b"}, {"character.toml": b"3"}) == 1
+    beside = tmp_path / "character.toml"
+    beside.write_bytes(b"3")
+    assert export(made, tmp_path / "f", [keys.recipient_of(one) for one in (first, second)], {"b"}, {"character.toml": beside}) == 1
     opened = pyrage.decrypt((tmp_path / "f").read_bytes(), [pyrage.x25519.Identity.from_str(second)])
     assert sorted(tarfile.open(fileobj=io.BytesIO(opened)).getnames()) == ["a", "character.toml"]

@@ -85,11 +85,28 @@ def export(character: Character, file: Annotated[Path, typer.Argument(help="The 
     with opened(character) as her:
         left = consenting.withheld(her)
         people = workspace.backed_up_for(her)
-        count = exporting.export(workspace.sealed(her), file, people, left, workspace.in_the_clear(her))
+        count = exporting.export(workspace.sealed(her), file, people, left, workspace.in_the_clear(her.root))
     output.say(f"{file}: {count} objects, sealed to your key{' and the recovery key' if len(people) > 1 else ' alone'}")
     if left:
         output.note(f"{len(left)} more are not in it: they are, came from, or were worked on beside, what was taken back")
-    output.hint(f"open it anywhere with: age -d -i KEY {file} | tar x")
+    output.hint(f"put it back with dressform vault restore {file} FOLDER; without dressform it opens with: age -d -i KEY {file} | tar x")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup that vault export wrote.")],
+    folder: Annotated[Path, typer.Argument(help="Her folder, which is made.")],
+) -> None:
+    """Put her back from a backup. Example: dressform vault restore aoi-backup.tar.age aoi"""
+    from dressform.workspace import restoring
+
+    recovery = restoring.restore(file, folder, output.ask_secret)
+    if recovery:
+        output.note(f"a new recovery key, shown this once; write it down, for the old one opens the backup alone:\n  {recovery}")
+        output.say(f"made {folder}: what is agreed is as it was when the backup was made")
+        output.hint(f"what was taken back since then is not known to it: dressform consent show {folder}")
+    else:
+        output.say(f"made {folder}: it opens with your key and the recovery key; agree anew with dressform consent grant {folder}")
 
 
 @app.command(name="add-person")

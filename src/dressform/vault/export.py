@@ -17,12 +17,13 @@ from dressform.vault.vault import Vault
 
 
 def export(
-    vault: Vault, file: Path, recipients: Sequence[str], without: Collection[str] = (), beside: Mapping[str, bytes] = MappingProxyType({})
+    vault: Vault, file: Path, recipients: Sequence[str], without: Collection[str] = (), beside: Mapping[str, Path] = MappingProxyType({})
 ) -> int:  # fmt: skip
-    """Write every name of the vault, but those ``without``, and what lies ``beside`` it, into ``file``; how many names there were.
+    """Write every name of the vault, but those ``without``, and the files ``beside`` it, into ``file``; how many names there were.
 
-    ``age -d -i KEY file | tar x`` opens it. Streamed: no more than one object is in memory. Raises BadInput where the file exists,
-    StoreError where the disk refuses.
+    ``age -d -i KEY file | tar x`` opens it. Streamed: no more than one object is in memory. What lies beside is read last, for a ledger
+    that another process writes meanwhile may be longer than the vault has seen it, and never shorter. Raises BadInput where the file is
+    there already, StoreError where the disk refuses.
     """
     if file.exists():
         raise BadInput(f"{file}: there already; choose another name")
@@ -34,8 +35,8 @@ def export(
     def pack() -> None:
         try:
             with os.fdopen(into, "wb") as pipe, tarfile.open(fileobj=pipe, mode="w|") as tar:
-                for name in [*beside, *names]:
-                    data = beside[name] if name in beside else vault.read(name)
+                for name in [*names, *beside]:
+                    data = beside[name].read_bytes() if name in beside else vault.read(name)
                     entry = tarfile.TarInfo(name)
                     entry.size, entry.mode = len(data), 0o600
                     tar.addfile(entry, BytesIO(data))

@@ -20,7 +20,7 @@ def new_identity() -> str:
 
 def recipient_of(identity: str) -> str:
     """The public half, ``age1…``. Raises BadInput for what is no age identity."""
-    return str(_identity(identity).to_public())
+    return str(identity_of(identity).to_public())
 
 
 def wrap(secret: bytes, recipient: str) -> bytes:
@@ -35,7 +35,7 @@ def unwrap(wrapped: bytes, identity: str) -> bytes:
     """The secret. Raises Locked where this identity does not open it."""
     refuse_costly(wrapped)
     try:
-        return pyrage.decrypt(wrapped, [_identity(identity)])
+        return pyrage.decrypt(wrapped, [identity_of(identity)])
     except pyrage.DecryptError:
         raise Locked("this key does not open the vault; use the key it was made with, or the recovery key") from None
 
@@ -69,7 +69,8 @@ def refuse_costly(wrapped: bytes) -> None:
                 raise BadInput(f"a key file asks for scrypt work over 2^{SCRYPT_LOG_N_LIMIT}: not one of ours; restore it from a backup")
 
 
-def _identity(text: str) -> pyrage.x25519.Identity:
+def identity_of(text: str) -> pyrage.x25519.Identity:
+    """An age identity as text, read. Raises BadInput for what is none."""
     try:
         return pyrage.x25519.Identity.from_str(text.strip())
     except pyrage.IdentityError:

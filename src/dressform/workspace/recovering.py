@@ -14,14 +14,14 @@ from dressform.errors import Tampered
 from dressform.vault import owner as owners
 from dressform.vault import vault, witness
 from dressform.vault.owner import Ask, Owner
+from dressform.vault.vault import Vault
 from dressform.workspace.workspace import HEAD, OWNER, head_row, read_head
 
 
 def accept_older(root: Path, ask: Ask | None = None) -> None:
     """Take a vault that its owner put back herself as the newest one."""
     found = vault.open_(root / "vault", owners.load(ask).identity)
-    witness.hold(owners.home(), found.id, found.mark)
-    witness.keep(owners.home(), found.id, found.index.head)
+    known(found)
     found.close()
 
 
@@ -35,24 +35,35 @@ def recover(root: Path, ask: Ask) -> None:
     found = vault.open_(root / "vault", ask("recovery key"))
     owner = owners.load(ask) if owners.exists() else owners.make()
     found.set_person("owner", owner.recipient)
-    public = owner.signing_key.public_key().public_bytes_raw()
-    if (before := found.read(OWNER)) != public:
-        old, head = root / consent_ledger.NAME, read_head(found)
-        kept, new = root / f"consent-until-{head.length}.jsonl", root / f".{consent_ledger.NAME}.new"
-        lines = _lines(Ledger(kept if kept.exists() else old, before), head)  # kept: one who was interrupted asks again
-        new.unlink(missing_ok=True)
-        ledger = Ledger(new, public)
-        statement = f"recovered after a lost key; the ledger before this one is {kept.name} with {head.length} lines"
-        ledger.append(owner.signing_key, "attest", datetime.now(UTC), statement=statement, evidence=[head.sha256])
-        _carry_over(lines, ledger, owner)
-        newest = head_row(ledger)
-        if old.exists() and not kept.exists():
-            old.rename(kept)
-        new.rename(old)
-        found.write_all({OWNER: public, HEAD: newest})
+    renew_ledger(found, root, owner)
+    known(found)
+    found.close()
+
+
+def known(found: Vault) -> None:
+    """Let this machine know the vault as it is now."""
     witness.hold(owners.home(), found.id, found.mark)
     witness.keep(owners.home(), found.id, found.index.head)
-    found.close()
+
+
+def renew_ledger(found: Vault, root: Path, owner: Owner) -> None:
+    """Begin the ledger beside a vault anew in the name of this owner, where another key has signed it. See ``recover``."""
+    public = owner.signing_key.public_key().public_bytes_raw()
+    if (before := found.read(OWNER)) == public:
+        return
+    old, head = root / consent_ledger.NAME, read_head(found)
+    kept, new = root / f"consent-until-{head.length}.jsonl", root / f".{consent_ledger.NAME}.new"
+    lines = _lines(Ledger(kept if kept.exists() else old, before), head)  # kept: one who was interrupted asks again
+    new.unlink(missing_ok=True)
+    ledger = Ledger(new, public)
+    statement = f"recovered after a lost key; the ledger before this one is {kept.name} with {head.length} lines"
+    ledger.append(owner.signing_key, "attest", datetime.now(UTC), statement=statement, evidence=[head.sha256])
+    _carry_over(lines, ledger, owner)
+    newest = head_row(ledger)
+    if old.exists() and not kept.exists():
+        old.rename(kept)
+    new.rename(old)
+    found.write_all({OWNER: public, HEAD: newest})
 
 
 def _lines(old: Ledger, seen: Head) -> Sequence[Entry] | None:

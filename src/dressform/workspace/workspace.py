@@ -275,9 +275,9 @@ def backed_up_for(workspace: Workspace) -> list[str]:
     return [workspace.owner.recipient, *([workspace.store.read(RECOVERY).decode()] if RECOVERY in workspace.store else [])]
 
 
-def in_the_clear(workspace: Workspace) -> dict[str, bytes]:
+def in_the_clear(root: Path) -> dict[str, Path]:
     """What lies beside her vault and belongs to her: her file, and the ledger."""
-    return {name: (workspace.root / name).read_bytes() for name in (character_file.NAME, consent_ledger.NAME)}
+    return {name: root / name for name in (character_file.NAME, consent_ledger.NAME)}
 
 
 @dataclass(frozen=True)

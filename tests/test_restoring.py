@@ -1,0 +1,177 @@
+"""A backup put back: everything in it, with the person's key or the recovery key, or nothing at all."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from dressform.consent.gate import fold
+from dressform.consent.scopes import CAREFUL
+from dressform.errors import BadInput, Locked, Tampered
+from dressform.layfigure import samples
+from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
+from dressform.vault import owner
+from dressform.vault.check import check
+from dressform.vault.export import export
+from dressform.workspace import consenting, restoring, workspace
+from dressform.workspace.workspace import HEAD, OWNER
+
+
+@pytest.fixture
+def aoi(tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Makes the character aoi, with an outfit and things agreed, and a backup of her; her recovery key."""
+    monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "home"))
+    recovery = workspace.create(tmp_path / "aoi", workspace.Asked("aoi", 24, base_model=str(tiny_base)))
+    samples.draw(tmp_path / "dress", HELD_OUT_IDENTITIES["aoi"], HELD_OUT_DESIGNS["dress-a"], 2, seed=0, size=32)
+    with workspace.opened(tmp_path / "aoi") as her:
+        her.add([tmp_path / "dress"], "dress")
+        consenting.narrow(her, ("publish",), "en")
+        back_up(her, tmp_path / "aoi.age")
+    return recovery
+
+
+def back_up(her: workspace.Workspace, file: Path) -> None:
+    export(workspace.sealed(her), file, workspace.backed_up_for(her), consenting.withheld(her), workspace.in_the_clear(her.root))
+
+
+def never(question: str) -> str:
+    pytest.fail(f"asked for {question}")
+
+
+def packed(file: Path, parts: Mapping[str, bytes], kind: bytes = tarfile.REGTYPE) -> Path:
+    """A backup that somebody else made, sealed to the person's key."""
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as out:
+        for name, data in parts.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.type, entry.linkname = len(data) if kind == tarfile.REGTYPE else 0, kind, "/etc/passwd"
+            out.addfile(entry, io.BytesIO(data))
+    file.write_bytes(pyrage.encrypt(tar.getvalue(), [pyrage.x25519.Recipient.from_str(owner.load().recipient)]))
+    return file
+
+
+def test_all_of_her_is_back_and_goes_on(aoi: str, tmp_path: Path) -> None:
+    new = restoring.restore(tmp_path / "aoi.age", tmp_path / "again", never)
+    assert new and new != aoi
+    with workspace.opened(tmp_path / "aoi") as before, workspace.opened(tmp_path / "again") as her:
+        names = list(before.store.list())
+        assert list(her.store.list()) == names and her.character == before.character
+        changed = [name for name in names if her.store.read(name) != before.store.read(name)]
+        assert changed == [workspace.RECOVERY], "a new recovery key opens it"
+        assert consenting.verify(her) == consenting.verify(before) and her.gate.state().prohibited == {"publish"}
+        assert check(workspace.sealed(her), True, lambda *_: None).whole
+        assert workspace.sealed(her).id != workspace.sealed(before).id
+        consenting.grant(her, CAREFUL, (), None, "en")
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_each_key_opens_what_it_should(aoi: str, tmp_path: Path) -> None:
+    new = restoring.restore(tmp_path / "aoi.age", tmp_path / "again", never)
+    assert new is not None
+    for folder, opens, refused in (("aoi", aoi, new), ("again", new, aoi)):
+        workspace.vault.open_(tmp_path / folder / "vault", opens).close()
+        with pytest.raises(Locked):
+            workspace.vault.open_(tmp_path / folder / "vault", refused)
+
+
+def test_after_a_loss_the_recovery_key_opens_it_and_nothing_is_permitted(aoi: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "another"))
+    with pytest.raises(Locked, match="recovery key"):
+        restoring.restore(tmp_path / "aoi.age", tmp_path / "again", lambda _: workspace.vault.keys.new_identity())
+    assert not owner.exists() and not (tmp_path / "again").exists(), "a wrong key leaves nothing behind"
+    assert restoring.restore(tmp_path / "aoi.age", tmp_path / "again", lambda _: f" {aoi}\n") is None
+    with workspace.opened(tmp_path / "again") as her:
+        state = fold(her.gate.ledger.entries())
+        assert state.prohibited == {"publish"} and not any(her.permitted().values()) and len(her.pictures("dress")) == 2
+        assert (tmp_path / "again" / f"consent-until-{len(_old(tmp_path))}.jsonl").exists()
+    workspace.vault.open_(tmp_path / "again" / "vault", aoi).close()
+
+
+def _old(tmp_path: Path) -> list[str]:
+    return (tmp_path / "aoi" / "consent.jsonl").read_text().splitlines()
+
+
+def test_what_was_taken_back_since_is_said_by_the_newer_ledger_alone(aoi: str, tmp_path: Path) -> None:
+    with workspace.opened(tmp_path / "aoi") as her:
+        consenting.revoke(her, ["dress"], 0)
+        consenting.shred(her)
+        back_up(her, tmp_path / "later.age")
+    restoring.restore(tmp_path / "later.age", tmp_path / "again", never)
+    with workspace.opened(tmp_path / "again") as her:
+        assert not her.pictures("dress") and set(her.gate.state().revoked) == {"outfit:dress"}
+
+
+def test_a_ledger_that_grows_while_the_backup_is_written_is_no_older_copy(
+    aoi: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with workspace.opened(tmp_path / "aoi") as her:
+        sealed, given = workspace.sealed(her), workspace.in_the_clear(her.root)
+        read = sealed.read
+        monkeypatch.setattr(sealed, "read", lambda name: (name == HEAD and consenting.narrow(her, ("measure",), "en"), read(name))[1])
+        export(sealed, tmp_path / "meanwhile.age", workspace.backed_up_for(her), (), given)
+    restoring.restore(tmp_path / "meanwhile.age", tmp_path / "again", never)
+    with workspace.opened(tmp_path / "again") as her:
+        assert her.gate.state().prohibited == {"publish", "measure"}
+
+
+def test_what_is_no_backup_or_is_damaged_leaves_nothing(aoi: str, tmp_path: Path) -> None:
+    whole = (tmp_path / "aoi.age").read_bytes()
+    with workspace.opened(tmp_path / "aoi") as her:
+        public = her.store.read(OWNER)
+    wrong = {
+        "cut": whole[: len(whole) // 2],
+        "cut in its head": whole[:50],
+        "changed": whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:],
+        "empty": b"",
+        "no age file": b"hello, world",
+        "no tar": pyrage.encrypt(b"x" * 9000, [pyrage.x25519.Recipient.from_str(owner.load().recipient)]),
+    }
+    for name, data in wrong.items():
+        (tmp_path / name).write_bytes(data)
+    packed(tmp_path / "nothing in it", {})
+    packed(tmp_path / "no ledger", {"character.toml": b"x", OWNER: public, HEAD: b'[0, ""]'})
+    packed(tmp_path / "outside", {"../outside": b"x"})
+    packed(tmp_path / "from the root", {"/tmp/outside": b"x"})
+    packed(tmp_path / "a long name", {"x" * 5000 + "!": b"x"})
+    packed(tmp_path / "a link", {"pictures/link": b""}, tarfile.SYMTYPE)
+    packed(tmp_path / "a device", {"pictures/null": b""}, tarfile.CHRTYPE)
+    before = {p.name for p in tmp_path.iterdir()}
+    for file in sorted(tmp_path.iterdir()):
+        if not file.is_file() or file.name == "aoi.age":
+            continue
+        with pytest.raises(BadInput) as refused:
+            restoring.restore(file, tmp_path / "again", never)
+        assert len(str(refused.value)) < 500 and "\n" not in str(refused.value), file.name
+    assert {p.name for p in tmp_path.iterdir()} == before and not Path("/tmp/outside").exists()
+
+
+def test_a_forged_ledger_opens_nothing(aoi: str, tmp_path: Path) -> None:
+    with workspace.opened(tmp_path / "aoi") as her:
+        rows = {name: her.store.read(name) for name in her.store.list()}
+        beside = {name: path.read_bytes() for name, path in workspace.in_the_clear(her.root).items()}
+    lines = beside["consent.jsonl"].splitlines(keepends=True)
+    shorter, changed = b"".join(lines[:-1]), beside["consent.jsonl"].replace(b"publish", b"measure")
+    for ledger in (shorter, changed):
+        packed(tmp_path / "forged", {**rows, **beside, "consent.jsonl": ledger})
+        with pytest.raises(Tampered):
+            restoring.restore(tmp_path / "forged", tmp_path / "again", never)
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_folder_that_is_there_and_a_file_that_is_not_are_named(aoi: str, tmp_path: Path) -> None:
+    for file, folder, match in (("aoi.age", "aoi", "there already"), ("none.age", "again", "no such file")):
+        with pytest.raises(BadInput, match=match):
+            restoring.restore(tmp_path / file, tmp_path / folder, never)
+
+
+def test_one_who_is_interrupted_leaves_nothing(aoi: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {p.name for p in tmp_path.iterdir()}
+    monkeypatch.setattr(workspace.vault.Vault, "write_all", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        restoring.restore(tmp_path / "aoi.age", tmp_path / "again", never)
+    assert {p.name for p in tmp_path.iterdir()} == before
