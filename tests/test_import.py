@@ -246,6 +246,7 @@ def test_infotext_is_written_where_it_is_asked_for_and_agreed(aoi: Workspace) ->
     assert (found["Model"], found["Model hash"]) == ("base", aoi.backbone.sha256[:10])
     assert finishing.verify(Path(look.path)).state == "ours"
     assert not dressing.ignores_weights(aoi, r"side view \(left\)")
+    assert not dressing.unknown_words(aoi, "a harbour"), "what another base model was taught nobody knows"
     both = dressing.dress(aoi, dressing.Asked(("dress",), wear="dress"), SampleConfig(steps=1))
     assert [Path(look.path).name for look in both] == ["aoi-dress-0.png", "aoi-wear-dress-0.png"], "each has a file of its own"
     every = given(aoi.root, made_elsewhere(aoi.backbone.target_layers("all")))

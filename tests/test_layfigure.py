@@ -9,7 +9,7 @@ import pytest
 from dressform.dress.garments import asked_of
 from dressform.errors import BadInput
 from dressform.layfigure import canvas as cv
-from dressform.layfigure.captions import caption, training_caption
+from dressform.layfigure.captions import caption, training_caption, unknown_words
 from dressform.layfigure.doll import KINDS, POSES, VIEWS, VOCABULARY, Doll, Garment, Scene, attributes
 from dressform.layfigure.render import SKIN_RGB, render
 from dressform.layfigure.visible import visible
@@ -50,6 +50,21 @@ def test_labels_are_exact_where_the_background_is() -> None:
     inside[1:-1, 1:-1] = (plain.labels[1:-1, 1:-1] == 0) & (plain.labels[:-2, 1:-1] == 0) & (plain.labels[2:, 1:-1] == 0)
     inside &= (np.roll(plain.labels, 1, 1) == 0) & (np.roll(plain.labels, -1, 1) == 0) & (plain.labels == 0)
     assert (np.abs(plain.picture[inside].astype(int) - 252) < 90).mean() > 0.99
+
+
+def test_every_word_of_a_caption_was_taught_and_one_that_was_not_is_named_with_the_nearest() -> None:
+    rng = random.Random(0)
+    assert not [w for _ in range(300) for w in unknown_words(caption(training_doll(rng)))]
+    assert unknown_words("tall heigth, Wavng, purple sea, zorbel, 24, a") == ["heigth (height?)", "wavng (waving?)", "sea", "zorbel"]
+    assert unknown_words("aoi, side view", ("aoi",)) == []
+
+
+def test_a_prompt_is_read_for_words_that_are_not_hers_and_were_not_taught(her) -> None:
+    from dressform.records import Outfit
+    from dressform.workspace import dressing
+
+    her.character = replace(her.character, outfits=(Outfit("dress", "aoi_robe7x"),))
+    assert dressing.unknown_words(her, "Aoi, aoi_robe7x, (wavng:1.2), side view") == ["wavng (waving?)"]
 
 
 def test_training_never_draws_what_is_held_out() -> None:

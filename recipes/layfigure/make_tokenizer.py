@@ -6,22 +6,14 @@ python -m recipes.layfigure.make_tokenizer --work WORK
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
 
-from dressform.layfigure.captions import NEUTRAL
-from dressform.layfigure.doll import VOCABULARY
+from dressform.layfigure.captions import WORDS
 
 MAX_LENGTH = 64
-EXTRA = "skin hair ears eyes build height head mark no and view background layer glasses hat bag wearing a woman doll".split()
-
-
-def words() -> list[str]:
-    found = {w for options in VOCABULARY.values() for option in options for w in re.findall(r"[a-z]+", option)}
-    return sorted(found | set(EXTRA) | set(NEUTRAL.split()))
 
 
 def build() -> CLIPTokenizer:
@@ -32,7 +24,7 @@ def build() -> CLIPTokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=4096, min_frequency=1, end_of_word_suffix="</w>", initial_alphabet=alphabet, show_progress=False
     )
-    core.train_from_iterator(words(), trainer)
+    core.train_from_iterator(sorted(WORDS), trainer)
     import json
 
     merges = [tuple(m) for m in json.loads(core.to_str())["model"]["merges"]]

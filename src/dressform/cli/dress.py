@@ -38,6 +38,8 @@ def command(
         looks = dressing.dress(workspace, asked, SampleConfig(steps, guidance), bar)
         if dressing.ignores_weights(workspace, prompt):
             output.note("this base model weighs no words: the prompt was drawn without its brackets and numbers")
+        if unknown := dressing.unknown_words(workspace, f"{wear}, {prompt}"):
+            output.note(f"this base model was not taught, and draws nothing for: {', '.join(unknown)}")
         if cut := dressing.unread(workspace, looks):
             output.note(f"the prompt is longer than this base model reads: its last {cut} tokens were not drawn")
     for look in looks:

@@ -37,9 +37,11 @@ def command(
     boundary: Annotated[list[str] | None, typer.Option(help="'WORDS' or 'WORDS [SCOPE, SCOPE]'; may be repeated.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Agree without being asked; needed where there is no terminal to ask on.")] = False,
 ) -> None:
+    from dressform.backbones.embedded import EMBEDDED
     from dressform.consent.normal import visible
     from dressform.consent.scopes import CAREFUL, PLAIN_WORDS, SCOPES, language, scopes
     from dressform.errors import BadInput
+    from dressform.layfigure.captions import unknown_words
     from dressform.workspace import profiling, workspace
 
     made, words, profile = folder or Path(name), language(lang or _system_language()), profiling.given(card, boundary or ())
@@ -56,6 +58,8 @@ def command(
     recovery = workspace.create(made, asked, ask=output.ask_secret)
     output.note(f"{_RECOVERY[words]}\n  {recovery}")  # first: whatever goes wrong with the rest, it is said this once
     output.say(f"made {made}: {name}, an adult of {age}, called by {asked.trigger or name!r}")
+    if base_model == EMBEDDED and (unknown := unknown_words(asked.description)):
+        output.note(f"this base model was not taught, and --describe says nothing to it by: {', '.join(unknown)}")
     output.hint(f"dressform consent show {made} says again what is agreed; receipts are in {made / 'receipts'}")
     output.hint(f"dressform add {made} PICTURES --neutral, then dressform add {made} PICTURES --outfit dress")
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 
 from dressform.layfigure.doll import COLOURS, IDENTITY_ATTRIBUTES, KINDS, PATTERNS, VOCABULARY, Doll, Garment, Identity, Scene
 
 NEUTRAL = "neutral layer"
 """The tag of a doll that wears nothing but her mannequin surface."""
+
+
+_BESIDE = "skin hair ears eyes build height head mark no and view background layer glasses hat bag wearing a woman doll".split()
+WORDS = frozenset([*(w for said in VOCABULARY.values() for one in said for w in re.findall("[a-z]+", one)), *_BESIDE, *NEUTRAL.split()])
+"""Every word that the embedded base model was taught."""
+
+
+def unknown_words(text: str, besides: Collection[str] = ()) -> list[str]:
+    """The words of a text that the embedded base model was not taught, each with the nearest that it was; none of ``besides``."""
+    found = [w for w in dict.fromkeys(re.findall(r"[^\W\d_]{2,}", text.lower())) if w not in WORDS and w not in besides]
+    return [f"{w} ({near[0]}?)" if (near := get_close_matches(w, sorted(WORDS), 1, 0.75)) else w for w in found]
 
 
 def identity_tags(who: Identity) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 from dressform.adapters import files
 from dressform.adapters.stack import AdapterStack
 from dressform.adapters.widening import widened, widest
+from dressform.backbones.embedded import EMBEDDED
 from dressform.consent.gate import NEUTRAL, Grant
 from dressform.consent.refusals import refuse_undressed, refuse_young
 from dressform.consent.scopes import Scope
@@ -25,6 +26,7 @@ from dressform.dress.garments import asked_of
 from dressform.dress.prompt_weights import plain, weighted
 from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import BadInput, NotReady
+from dressform.layfigure import captions
 from dressform.records import IDENTITY_ALONE, Composition, Look
 from dressform.store import write_atomically
 from dressform.train.draws import seed_of
@@ -179,6 +181,15 @@ def _label(outfit: str, accessories: Composition) -> str:
 def ignores_weights(workspace: Workspace, text: str) -> bool:
     """True where the prompt weighs words and the base model draws them all alike."""
     return weighted(text) and not workspace.backbone.weighs
+
+
+def unknown_words(workspace: Workspace, text: str) -> list[str]:
+    """Words that mean nothing to the base model, as far as that is known: what the embedded one was taught is."""
+    her = workspace.character
+    if her.base_model != EMBEDDED:
+        return []
+    own = " ".join([her.trigger, *(o.trigger for o in her.outfits)]).lower()
+    return captions.unknown_words(plain(text), re.split(r"[\W\d_]+", own))
 
 
 def unread(workspace: Workspace, looks: Sequence[Look]) -> int:
