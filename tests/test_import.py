@@ -244,10 +244,12 @@ def test_infotext_is_written_where_it_is_asked_for_and_agreed(aoi: Workspace) ->
     assert found["Prompt"] == "aoi, aoi_dress, (side view:1.2), park <lora:aoi:1> <lora:aoi-dress:1>"
     assert found["Lora hashes"] == ", ".join(f"{n}: {h}" for n, h in hashes.items()) and found["Seed"] == "7"
     assert (found["Model"], found["Model hash"]) == ("base", aoi.backbone.sha256[:10])
-    assert finishing.verify(Path(look.path)).state == "ours"
+    seen = finishing.verify(Path(look.path))
+    assert seen.state == "ours" and any("infotext" in claim for claim in seen.claims)
     assert not dressing.ignores_weights(aoi, r"side view \(left\)")
     assert not dressing.unknown_words(aoi, "a harbour"), "what another base model was taught nobody knows"
     both = dressing.dress(aoi, dressing.Asked(("dress",), wear="dress"), SampleConfig(steps=1))
+    assert not any("infotext" in claim for one in both for claim in finishing.verify(Path(one.path)).claims)
     assert [Path(look.path).name for look in both] == ["aoi-dress-0.png", "aoi-wear-dress-0.png"], "each has a file of its own"
     every = given(aoi.root, made_elsewhere(aoi.backbone.target_layers("all")))
     take(aoi, Asked(every, "coat"))  # it reaches layers that her identity does not

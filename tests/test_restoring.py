@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pyrage
 import pytest
 
@@ -18,7 +19,7 @@ from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.vault import owner
 from dressform.vault.check import check
 from dressform.vault.export import export
-from dressform.workspace import consenting, restoring, workspace
+from dressform.workspace import consenting, finishing, restoring, workspace
 from dressform.workspace.workspace import HEAD, OWNER
 
 
@@ -80,6 +81,9 @@ def test_each_key_opens_what_it_should(aoi: str, tmp_path: Path) -> None:
 
 
 def test_after_a_loss_the_recovery_key_opens_it_and_nothing_is_permitted(aoi: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with workspace.opened(tmp_path / "aoi") as her:
+        look = finishing.finished(np.zeros((32, 32, 3), np.uint8), finishing.credentials(her.store))
+    (tmp_path / "look.png").write_bytes(look)
     monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "another"))
     with pytest.raises(Locked, match="recovery key"):
         restoring.restore(tmp_path / "aoi.age", tmp_path / "again", lambda _: workspace.vault.keys.new_identity())
@@ -90,6 +94,7 @@ def test_after_a_loss_the_recovery_key_opens_it_and_nothing_is_permitted(aoi: st
         assert state.prohibited == {"publish"} and not any(her.permitted().values()) and len(her.pictures("dress")) == 2
         assert (tmp_path / "again" / f"consent-until-{len(_old(tmp_path))}.jsonl").exists()
     workspace.vault.open_(tmp_path / "again" / "vault", aoi).close()
+    assert finishing.verify(tmp_path / "look.png").state == "ours", "her pictures are known on a new machine"
 
 
 def _old(tmp_path: Path) -> list[str]:

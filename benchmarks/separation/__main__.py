@@ -1,6 +1,6 @@
 """Separation: ours against the recipes that people use, on the same characters, pictures, rank, steps and rows.
 
-    python -m benchmarks.separation --preset small|full [--arms "ours, neutral" ...] [--out FOLDER] [--device cuda --jobs 8 --together 4]
+    python -m benchmarks.separation --preset small|full [--arms "ours, neutral" ...] [--seeds 12 13] [--out FOLDER] [--device cuda --jobs 8 --together 4]
 
 Every finished run (arm x character x seed) is a line of FOLDER/PRESET/outcomes.jsonl; run again, only the missing ones are made.
 The report beside it is of those that are finished.
@@ -22,6 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=PRESETS, default="small")
     parser.add_argument("--arms", nargs="+", choices=EVERY, default=list(EVERY), metavar="ARM", help="these alone; others stay to be made")
+    parser.add_argument("--seeds", nargs="+", type=int, metavar="SEED", help="these training seeds alone")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/separation"))
     parser.add_argument("--device", help="cpu or cuda; the machine's best where none is named")
     parser.add_argument("--jobs", type=int, default=1, help="so many trainings side by side: one leaves most of a GPU idle")
@@ -31,8 +32,8 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     lines, made_with, began = out / "outcomes.jsonl", worker.made_with(), time.monotonic()
     done = {run.key for run in report.read(lines, made_with)}
-    missing = (task for task in PRESETS[args.preset]() if task.key not in done and task.arm in args.arms)
-    left = side_by_side(missing, args.together)
+    wanted = (t for t in PRESETS[args.preset]() if t.arm in args.arms and (not args.seeds or t.case.seed in args.seeds))
+    left = side_by_side((task for task in wanted if task.key not in done), args.together)
     with ProcessPoolExecutor(args.jobs, get_context("spawn"), worker.begin, (args.device, args.jobs)) as pool:
         for i, finished in enumerate(as_completed([pool.submit(worker.run, tasks) for tasks in left])):
             for run in finished.result():

@@ -11,14 +11,19 @@ some sites read tEXt alone. The sampler is not named: programs know theirs by ot
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from dataclasses import dataclass
+
+from PIL import Image
 
 from dressform import __version__
 from dressform.errors import BadInput
 
 KEY = "parameters"
+_OTHER_KEYS = ("prompt", "workflow")
+"""ComfyUI's."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -45,6 +50,15 @@ class Made:
     model: str
     model_sha256: str
     negative: str = ""
+
+
+def told(picture: bytes) -> bool:
+    """True where a PNG says how it was drawn, as A1111 or ComfyUI write it; False for what cannot be read."""
+    try:
+        with Image.open(io.BytesIO(picture), formats=("PNG",)) as image:
+            return any(key in image.info for key in (KEY, *_OTHER_KEYS))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
 
 
 def text(made: Made) -> str:

@@ -43,22 +43,22 @@ def entries(file: Path, identity: str) -> Generator[tuple[str, bytes]]:
         except Exception as error:  # noqa: BLE001 - told in the main thread
             failures.append(error)
 
-    unpacker = threading.Thread(target=unpack)
+    unpacker, whole = threading.Thread(target=unpack), False
     unpacker.start()
     try:
-        with os.fdopen(out_of, "rb") as pipe:
-            try:
-                with tarfile.open(fileobj=pipe, mode="r|") as tar:
-                    for member in tar:
-                        yield _named(file, member, size), _read(tar, member)
-                pipe.read()  # to the end: what is behind the tar's own is authenticated too
-            except tarfile.TarError:
-                if not failures:
-                    raise BadInput(f"{file}: {_NO_BACKUP}") from None
+        with os.fdopen(out_of, "rb") as pipe, tarfile.open(fileobj=pipe, mode="r|") as tar:
+            for member in tar:
+                yield _named(file, member, size), _read(tar, member)
+            pipe.read()  # to the end: what is behind the tar's own is authenticated too
+            whole = True
+    except tarfile.TarError:
+        pass  # because it is none, or because nothing came
     finally:
-        unpacker.join()
-    if failures:
+        unpacker.join()  # only now is it known why nothing came
+    if failures and not isinstance(failures[0], BrokenPipeError):
         raise _told(file, failures[0])
+    if not whole:
+        raise BadInput(f"{file}: {_NO_BACKUP}")
 
 
 def refuse_locked(file: Path, identity: str) -> None:

@@ -15,6 +15,7 @@ from dressform.vault import owner as owners
 from dressform.vault import vault, witness
 from dressform.vault.owner import Ask, Owner
 from dressform.vault.vault import Vault
+from dressform.workspace import finishing
 from dressform.workspace.workspace import HEAD, OWNER, head_row, read_head
 
 
@@ -41,9 +42,10 @@ def recover(root: Path, ask: Ask) -> None:
 
 
 def known(found: Vault) -> None:
-    """Let this machine know the vault as it is now."""
+    """Let this machine know the vault as it is now, and her finished pictures as hers."""
     witness.hold(owners.home(), found.id, found.mark)
     witness.keep(owners.home(), found.id, found.index.head)
+    finishing.keep_anchor(found, found.id)
 
 
 def renew_ledger(found: Vault, root: Path, owner: Owner) -> None:
