@@ -1,6 +1,7 @@
 """Separation: ours against the recipes that people use, on the same characters, pictures, rank, steps and rows.
 
-    python -m benchmarks.separation --preset small|full [--arms "ours, neutral" ...] [--seeds 12 13] [--out FOLDER] [--device cuda --jobs 8 --together 4]
+    python -m benchmarks.separation --preset small|full [--arms "ours, neutral" ...] [--seeds 12 13] [--out FOLDER]
+                                    [--device cuda --jobs 8 --together 4]
 
 Every finished run (arm x character x seed) is a line of FOLDER/PRESET/outcomes.jsonl; run again, only the missing ones are made.
 The report beside it is of those that are finished.
