@@ -136,6 +136,8 @@ def test_a_pass_holds_one_size_and_every_row_is_in_one(base: Any) -> None:
     shapes = [{tuple(rows.latents.shape[1:]) for _, rows in batch} for batch in seen]
     assert all(len(s) == 1 for s in shapes) and len({s.pop() for s in shapes}) == len(seen)
     assert sum(len(rows.t) for batch in seen for _, rows in batch) == 8
+    order = [[batch[0][1].latents.shape[1:] for batch in passes._passes(some, 0)] for some in (parts, parts[::-1])]
+    assert order[0] == order[1], "gradients are summed in the same order whoever learns beside"
 
 
 @pytest.mark.parametrize("micro_rows", [0, 1])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from dressform import backbones
 from dressform.backbones import attention_maps, chunks
 from dressform.backbones.attention_maps import Looks
 from dressform.backbones.embedded import embedded_folder
@@ -111,27 +112,39 @@ def test_every_word_has_the_rows_of_its_own_tokens(tiny_backbone) -> None:
     words = ("tan skin", "red", "blue", "dress", "three-quarter view", "waving")
     spans = [(text.index(w), text.index(w) + len(w)) for w in words]
     wanted = [[i for i, (a, b) in enumerate(offsets) if start <= a < b <= end] for start, end in spans]
-    assert all(wanted) and [list(r) for r in attention_maps.rows_of(tiny_backbone, text, spans)] == wanted
+    assert all(wanted) and tiny_backbone.rows_of(text, spans) == wanted
 
 
 def test_a_word_that_the_text_encoder_cuts_off_has_no_rows(tiny_backbone) -> None:
     text = ", ".join(["red and blue dress"] * 80)
-    first, last = attention_maps.rows_of(tiny_backbone, text, [(0, 3), (len(text) - 5, len(text))])
+    first, last = tiny_backbone.rows_of(text, [(0, 3), (len(text) - 5, len(text))])
     assert first and not last
 
 
-@pytest.mark.parametrize("before", range(8, 15))
-def test_words_of_a_long_text_have_their_rows_in_later_chunks(family, before: int) -> None:
-    """The words stand before, over and after the place where the text is parted."""
+@pytest.mark.parametrize("before", [" ".join(["red"] * n) for n in (0, 57, 58, 59, 60, 61, 62, 63, 121, 124)])
+@pytest.mark.parametrize("comma", ["", ","])
+@pytest.mark.parametrize("after", ["", ", side view", ", red" * 40])
+def test_words_of_a_long_text_have_their_rows_in_every_chunk(family, before: str, comma: str, after: str) -> None:
+    """The words stand before, over and after the places where the text is parted, and at their ends."""
+    text, start = f"{before}{comma} striped green coat{after}", len(before) + len(comma) + 1
+    span = (start, start + len("striped green coat"))
     if not family.weighs:
-        pytest.skip("its reader takes long texts as they are")
-    length = family.asking.shape[0] - (family.attended(family.encode_text([""])).shape[1] < family.asking.shape[0])
-    tags = [*["red and blue dress"] * before, "striped green coat", *["red and blue dress"] * 8]
-    text, start = ", ".join(tags), len(", ".join(tags[:before])) + 2
-    (rows,) = attention_maps.rows_of(family, text, [(start, start + len("striped green coat"))])
-    read = chunks.read(build(), [plain(text)])
-    coat = build()("striped green coat", add_special_tokens=False).input_ids
-    assert read.ids.shape[1] == length and read.ids.flatten()[list(rows)].tolist() == coat
+        with pytest.raises(NotReady, match="--by neutral"):
+            family.rows_of(text, [span])
+        return
+    (rows,) = family.rows_of(text, [span])
+    read, coat = chunks.read(build(), [plain(text)]), build()("striped green coat", add_special_tokens=False).input_ids
+    assert read.ids.flatten()[rows].tolist() == coat
+
+
+@pytest.mark.parametrize("before", [59, 60, 75])
+def test_words_at_the_end_of_a_chunk_are_looked_for(before: int) -> None:
+    embedded = backbones.load("layfigure", "cpu")
+    text = f"{' '.join(['red'] * before)}, coat"
+    found = attention_maps.word_maps(
+        embedded, torch.zeros(3, 128, 128, dtype=torch.uint8), text, [(len(text) - 4, len(text))], Looks((100,), 1)
+    )
+    assert found.shape == (1, 128, 128) and found.max() > 0
 
 
 def test_a_base_model_without_such_layers_is_named(tiny_backbone, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,9 @@ from dressform.consent import lineage
 from dressform.consent.gate import fold, grace_ends
 from dressform.consent.ledger import Ledger
 from dressform.vault import owner, vault
-from dressform.workspace import recovering, workspace
-from dressform.workspace.workspace import HEAD, OWNER, head_row
+from dressform.workspace import recovering
+from dressform.workspace.ledger_head import HEAD, head_row, read_head
+from dressform.workspace.workspace import OWNER
 
 
 @pytest.fixture
@@ -69,6 +70,6 @@ def test_one_who_is_interrupted_recovers_the_same(
     recovering.recover(tmp_path, lambda _: recovery)
     opened = vault.open_(tmp_path / "vault", owner.load().identity)
     found = Ledger(tmp_path / "consent.jsonl", opened.read(OWNER)).entries()
-    assert workspace.read_head(opened).length == len(found) and set(fold(found).revoked) == {"outfit:dress"}
+    assert read_head(opened).length == len(found) and set(fold(found).revoked) == {"outfit:dress"}
     assert (tmp_path / "consent-until-6.jsonl").exists()
     opened.close()

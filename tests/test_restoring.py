@@ -13,14 +13,15 @@ import pytest
 
 from dressform.consent.gate import fold
 from dressform.consent.scopes import CAREFUL
-from dressform.errors import BadInput, Locked, Tampered
+from dressform.errors import BadInput, Locked, Refused, StoreError, Tampered
 from dressform.layfigure import samples
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.vault import owner
 from dressform.vault.check import check
 from dressform.vault.export import export
-from dressform.workspace import consenting, finishing, restoring, workspace
-from dressform.workspace.workspace import HEAD, OWNER
+from dressform.workspace import consenting, finishing, recovering, restoring, workspace
+from dressform.workspace.ledger_head import HEAD
+from dressform.workspace.workspace import OWNER
 
 
 @pytest.fixture
@@ -57,8 +58,8 @@ def packed(file: Path, parts: Mapping[str, bytes], kind: bytes = tarfile.REGTYPE
 
 
 def test_all_of_her_is_back_and_goes_on(aoi: str, tmp_path: Path) -> None:
-    new = restoring.restore(tmp_path / "aoi.age", tmp_path / "again", never)
-    assert new and new != aoi
+    found = restoring.restore(tmp_path / "aoi.age", tmp_path / "again", never)
+    assert found.recovery not in (None, aoi) and not found.anew
     with workspace.opened(tmp_path / "aoi") as before, workspace.opened(tmp_path / "again") as her:
         names = list(before.store.list())
         assert list(her.store.list()) == names and her.character == before.character
@@ -72,7 +73,7 @@ def test_all_of_her_is_back_and_goes_on(aoi: str, tmp_path: Path) -> None:
 
 
 def test_each_key_opens_what_it_should(aoi: str, tmp_path: Path) -> None:
-    new = restoring.restore(tmp_path / "aoi.age", tmp_path / "again", never)
+    new = restoring.restore(tmp_path / "aoi.age", tmp_path / "again", never).recovery
     assert new is not None
     for folder, opens, refused in (("aoi", aoi, new), ("again", new, aoi)):
         workspace.vault.open_(tmp_path / folder / "vault", opens).close()
@@ -88,7 +89,7 @@ def test_after_a_loss_the_recovery_key_opens_it_and_nothing_is_permitted(aoi: st
     with pytest.raises(Locked, match="recovery key"):
         restoring.restore(tmp_path / "aoi.age", tmp_path / "again", lambda _: workspace.vault.keys.new_identity())
     assert not owner.exists() and not (tmp_path / "again").exists(), "a wrong key leaves nothing behind"
-    assert restoring.restore(tmp_path / "aoi.age", tmp_path / "again", lambda _: f" {aoi}\n") is None
+    assert restoring.restore(tmp_path / "aoi.age", tmp_path / "again", lambda _: f" {aoi}\n") == restoring.Restored(None, True)
     with workspace.opened(tmp_path / "again") as her:
         state = fold(her.gate.ledger.entries())
         assert state.prohibited == {"publish"} and not any(her.permitted().values()) and len(her.pictures("dress")) == 2
@@ -180,3 +181,98 @@ def test_one_who_is_interrupted_leaves_nothing(aoi: str, tmp_path: Path, monkeyp
     with pytest.raises(KeyboardInterrupt):
         restoring.restore(tmp_path / "aoi.age", tmp_path / "again", never)
     assert {p.name for p in tmp_path.iterdir()} == before
+
+
+# what a stranger may seal to her key -----------------------------------------------------------------------
+def rows_of(her: workspace.Workspace) -> dict[str, bytes]:
+    return {**{n: her.store.read(n) for n in her.store.list()}, **{n: p.read_bytes() for n, p in workspace.in_the_clear(her.root).items()}}
+
+
+@pytest.mark.parametrize("head", [b"x", b"{}", b'["a", "b"]', b'["/../../../evil", "b"]', b'[-1, ""]', b'[3, "zz"]', b"[" * 5000])
+def test_a_head_that_is_none_is_refused_before_it_names_a_file(aoi: str, tmp_path: Path, head: bytes) -> None:
+    with workspace.opened(tmp_path / "aoi") as her:
+        packed(tmp_path / "forged", {**rows_of(her), HEAD: head})
+    with pytest.raises(Tampered, match="restore the vault"):
+        restoring.restore(tmp_path / "forged", tmp_path / "again", never)
+    assert not (tmp_path / "again").exists()
+
+
+def test_only_her_owner_puts_her_back(aoi: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another person who can open the vault can make a backup of it, and is not its owner for that."""
+    monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "another"))
+    other = owner.make()
+    monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "home"))
+    with workspace.opened(tmp_path / "aoi") as her:
+        export(workspace.sealed(her), tmp_path / "hers.age", [other.recipient], (), workspace.in_the_clear(her.root))
+    monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "another"))
+    with pytest.raises(Refused, match="another person is her owner"):
+        restoring.restore(tmp_path / "hers.age", tmp_path / "again", never)
+
+
+def test_an_old_key_of_hers_is_not_taken_for_the_recovery_key(aoi: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = owner.load().identity
+    monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "another"))
+    found = restoring.restore(tmp_path / "aoi.age", tmp_path / "again", lambda _: old)
+    assert found.anew and found.recovery not in (None, aoi, old)
+    with pytest.raises(Locked):
+        workspace.vault.open_(tmp_path / "again" / "vault", old)
+    workspace.vault.open_(tmp_path / "again" / "vault", found.recovery or "").close()
+
+
+def test_a_long_head_is_refused_at_once_and_a_damaged_end_leaves_no_key(aoi: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stanza = b"-> X25519 " + b"A" * 43 + b"\n" + b"A" * 43 + b"\n"
+    (tmp_path / "long").write_bytes(b"age-encryption.org/v1\n" + stanza * 100_000 + b"--- " + b"A" * 43 + b"\n" + b"x" * 100)
+    with pytest.raises(BadInput, match="no backup"):
+        restoring.restore(tmp_path / "long", tmp_path / "again", never)
+    with workspace.opened(tmp_path / "aoi") as her:
+        her.store.write("drafts/large", b"x" * 300_000)
+        back_up(her, tmp_path / "large.age")
+    (tmp_path / "large.age").write_bytes((tmp_path / "large.age").read_bytes()[:-30])
+    monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "another"))
+    with pytest.raises(BadInput, match="damaged"):
+        restoring.restore(tmp_path / "large.age", tmp_path / "again", lambda _: aoi)
+    assert not owner.exists()
+
+
+def test_tars_made_to_break_their_reader_are_refused(aoi: str, tmp_path: Path) -> None:
+    def made(**pax: str) -> bytes:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            entry = tarfile.TarInfo("pictures/a")
+            entry.size, entry.pax_headers = 4, pax
+            tar.addfile(entry, io.BytesIO(b"abcd"))
+        return out.getvalue()
+
+    long_name = tarfile.TarInfo("././@LongLink")
+    long_name.type, long_name.size = tarfile.GNUTYPE_LONGNAME, 5
+    nested = (long_name.tobuf(tarfile.GNU_FORMAT) + b"name\0".ljust(512, b"\0")) * 3000
+    wrong = [made(**{"GNU.sparse.size": "x"}), made(**{"GNU.sparse.map": "0,x"}), made(uname="x"), nested]
+    for i, tar in enumerate(wrong):
+        (tmp_path / f"{i}.age").write_bytes(pyrage.encrypt(tar, [pyrage.x25519.Recipient.from_str(owner.load().recipient)]))
+        with pytest.raises(BadInput, match="no backup"):
+            restoring.restore(tmp_path / f"{i}.age", tmp_path / "again", never)
+
+
+def test_odd_folders_are_refused_or_filled_and_nothing_lies_beside(aoi: str, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / ".again.part").symlink_to(target)
+    for folder in ("dangling", "target/..", "target", "x" * 300):
+        with pytest.raises((BadInput, StoreError)):
+            restoring.restore(tmp_path / "aoi.age", tmp_path / folder, never)
+    with pytest.raises(BadInput, match="no such file"):
+        restoring.restore(tmp_path / ("x" * 300), tmp_path / "again", never)
+    restoring.restore(tmp_path / "aoi.age", tmp_path / "again", never)
+    assert not list(target.iterdir()) and (tmp_path / "again").is_dir() and not (tmp_path / "again").is_symlink()
+
+
+def test_ledgers_from_before_a_recovery_are_in_a_backup_too(aoi: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "another"))
+    recovering.recover(tmp_path / "aoi", lambda _: aoi)
+    with workspace.opened(tmp_path / "aoi") as her:
+        back_up(her, tmp_path / "later.age")
+    restoring.restore(tmp_path / "later.age", tmp_path / "again", never)
+    before = {p.name: p.read_bytes() for p in (tmp_path / "aoi").glob("consent*")}
+    assert len(before) == 2 and {p.name: p.read_bytes() for p in (tmp_path / "again").glob("consent*")} == before
+    assert not list((tmp_path / "aoi").glob(".*new*"))

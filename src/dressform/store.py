@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -81,6 +82,18 @@ def made_folder(folder: Path) -> None:
     """Make a folder, and those above it, where they are not there. Raises StoreError where that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"could not make the folder {folder}: {error.strerror or error}; name another one") from error
+
+
+def fresh_folder(folder: Path) -> None:
+    """Make an empty folder in the place of whatever is there. Raises StoreError where that cannot be."""
+    made_folder(folder.parent)
+    try:
+        if folder.is_symlink() or folder.is_file():
+            folder.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
     except OSError as error:
         raise StoreError(f"could not make the folder {folder}: {error.strerror or error}; name another one") from error
 

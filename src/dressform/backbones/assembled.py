@@ -15,7 +15,7 @@ from dressform.backbones.frozen import Denoiser, Part
 from dressform.backbones.latents import Autoencoder
 from dressform.backbones.precision import Placement
 from dressform.backbones.protocol import Guided
-from dressform.backbones.text import Text
+from dressform.backbones.text import Span, Text
 from dressform.errors import BadInput, Failed
 
 
@@ -40,8 +40,12 @@ class Asking(Protocol):
         """The conditioning with the frames in it, as ``Backbone`` states it."""
         ...
 
-    def attended(self, text: Tensor) -> Tensor:
-        """What of a conditioning picture cells attend to, as ``Backbone`` states it."""
+    def length(self, text: Text) -> int:
+        """The length of a text's conditioning."""
+        ...
+
+    def rows_of(self, text: str, spans: Sequence[Span]) -> list[list[int]]:
+        """Where its words are, as ``Backbone`` states it."""
         ...
 
     def ask(self, denoiser: Any, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
@@ -149,8 +153,11 @@ class Assembled:
     def framed(self, text: Tensor, frames: Tensor) -> Tensor:
         return self.asking.framed(text, frames)
 
-    def attended(self, text: Tensor) -> Tensor:
-        return self.asking.attended(text)
+    def length(self, text: Text) -> int:
+        return self.asking.length(text)
+
+    def rows_of(self, text: str, spans: Sequence[Span]) -> list[list[int]]:
+        return self.asking.rows_of(text, spans)
 
     def predict(self, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         with self.autocast():

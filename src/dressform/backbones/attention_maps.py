@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dressform.backbones.protocol import Backbone
+from dressform.backbones.text import UNSEEN, Span
 from dressform.errors import NotReady
 
 _CROSS = "attn2"
@@ -32,16 +33,12 @@ class Looks:
     seed: int = 0
 
 
-Span = tuple[int, int]
-"""Some characters of a text, from the first to before the second."""
-
-
 def word_maps(backbone: Backbone, picture: Tensor, text: str, spans: Sequence[Span], looks: Looks) -> Tensor:
     """How much of each place looks at each span of the text: float [spans, side, side] for a uint8 picture [3, side, side].
 
     Raises NotReady where the base model has no layers in which picture cells attend to words.
     """
-    side, rows = picture.shape[-1], rows_of(backbone, text, spans)
+    side, rows = picture.shape[-1], backbone.rows_of(text, spans)
     words = backbone.encode_text([text])
     reach = side // 16
     offsets = [round(reach * (2 * i + 1) / looks.moves) - reach for i in range(looks.moves)]
@@ -51,23 +48,6 @@ def word_maps(backbone: Backbone, picture: Tensor, text: str, spans: Sequence[Sp
             seen = _looked(backbone, _moved(picture.float(), dy, dx, reach).round().to(torch.uint8), words, looks)
             total += _moved(torch.stack([_of_rows(seen, r, side) for r in rows]), -dy, -dx, reach)
     return total / len(offsets) ** 2
-
-
-def rows_of(backbone: Backbone, text: str, spans: Sequence[Span]) -> list[range]:
-    """Which rows of what is attended to each span has; none where the text was cut off before it.
-
-    Text encoders of this kind read forwards: where two texts begin alike, their rows are alike up to the first token that
-    differs. So a full stop is put before and after each span; what follows stays, so that a long text comes apart at the same places.
-    """
-    ends = sorted({end for span in spans for end in span})
-    whole, *broken = backbone.attended(backbone.encode_text([text, *(f"{text[:end].rstrip()} . {text[end:]}" for end in ends)]))
-    first = {end: _first_apart(whole, other) for end, other in zip(ends, broken, strict=True)}
-    return [range(first[start], first[end]) for start, end in spans]
-
-
-def _first_apart(one: Tensor, other: Tensor) -> int:
-    apart = ((one - other).abs() > 1e-3).any(-1).nonzero()
-    return int(apart[0]) if len(apart) else len(one)
 
 
 def _looked(backbone: Backbone, picture: Tensor, text: Tensor, looks: Looks) -> list[Tensor]:
@@ -81,13 +61,13 @@ def _looked(backbone: Backbone, picture: Tensor, text: Tensor, looks: Looks) -> 
     usable = {name: m.mean(0) for name, m in found.maps.items() if _COARSEST**2 <= m.shape[1] <= _FINEST**2}
     last = {name.split(".attentions.")[0]: m for name, m in usable.items() if name.startswith("up_blocks")}
     if not last:
-        raise NotReady("this base model does not show where its words are: give masks as files, or use --by neutral")
+        raise NotReady(UNSEEN)
     return [m.unflatten(0, (round(m.shape[0] ** 0.5), -1)) for m in last.values()]
 
 
-def _of_rows(seen: list[Tensor], rows: range, side: int) -> Tensor:
+def _of_rows(seen: list[Tensor], rows: list[int], side: int) -> Tensor:
     """The attention to these rows at the picture's size, the mean over layers: [side, side]."""
-    maps = [m[..., list(rows)].sum(-1)[None, None] for m in seen]
+    maps = [m[..., rows].sum(-1)[None, None] for m in seen]
     return torch.stack([functional.interpolate(m, size=(side, side), mode="bilinear")[0, 0] for m in maps]).mean(0).cpu()
 
 

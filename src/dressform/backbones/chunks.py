@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dressform.backbones.conditioning import alike
-from dressform.backbones.text import Text
+from dressform.backbones.text import Text, plain
 
 MOST = 3
 """Chunks that are read of a text; kohya's trainer reads as many at most (225 tokens)."""
@@ -54,6 +54,18 @@ def read(tokenizer: Any, texts: Sequence[Text]) -> Chunks:
 def unread(tokenizer: Any, text: Text) -> int:
     """How many tokens at a text's end are cut."""
     return sum(len(chunk) for chunk in list(_chunks(tokenizer, text))[MOST:])
+
+
+def rows_of(tokenizer: Any, text: str, spans: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Which tokens of all chunks, one after another, each span of characters has; none where it is cut. Spans end where words do."""
+    room = tokenizer.model_max_length - 2
+    places = [c * (room + 2) + 1 + i for c, chunk in enumerate(list(_chunks(tokenizer, plain(text)))[:MOST]) for i in range(len(chunk))]
+    return [places[counted(tokenizer, text[:start].rstrip()) : counted(tokenizer, text[:end].rstrip())] for start, end in spans]
+
+
+def many(tokenizer: Any, text: Text) -> int:
+    """How many chunks are read of a text."""
+    return min(MOST, len(list(_chunks(tokenizer, text))))
 
 
 def counted(tokenizer: Any, text: str) -> int:

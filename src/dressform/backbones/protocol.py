@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from dressform.backbones.text import Text
+from dressform.backbones.text import Span, Text
 
 
 class Backbone(Protocol):
@@ -78,8 +78,15 @@ class Backbone(Protocol):
         """
         ...
 
-    def attended(self, text: Tensor) -> Tensor:
-        """What of a conditioning picture cells attend to, [n, tokens, width], in the order in which they do."""
+    def length(self, text: Text) -> int:
+        """The length of a text's own conditioning, without encoding it."""
+        ...
+
+    def rows_of(self, text: str, spans: Sequence[Span]) -> list[list[int]]:
+        """Which of the tokens that picture cells attend to, in their order, each span of a text has; none where it is cut off.
+
+        Raises NotReady where that cannot be known.
+        """
         ...
 
     def predict(self, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:

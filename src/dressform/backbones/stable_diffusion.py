@@ -13,7 +13,7 @@ from dressform.backbones.assembled import Assembled
 from dressform.backbones.folder import Source
 from dressform.backbones.frozen import Part
 from dressform.backbones.precision import Placement
-from dressform.backbones.text import Text, plain
+from dressform.backbones.text import Span, Text, plain
 
 _OUR_GUIDANCE = 1.5  # it gets more attributes right than 1, 2 or 3 (recipes/layfigure/README.md)
 _OUR_ARCHITECTURE = "dressform-layfigure-v1"  # with Stable Diffusion's own id, A1111 would offer our adapters for it
@@ -64,9 +64,6 @@ class OneEncoder:
         read = chunks.read(self.tokenizer, texts)
         return read.joined(emphasis.emphasised(self.encoders[0]()(read.ids.to(self._device)).last_hidden_state.float(), read.weights))
 
-    def attended(self, text: Tensor) -> Tensor:
-        return text
-
     def framed(self, text: Tensor, frames: Tensor) -> Tensor:
         return text
 
@@ -76,5 +73,11 @@ class OneEncoder:
     def tokens(self, text: str) -> int:
         return chunks.counted(self.tokenizer, text)
 
+    def length(self, text: Text) -> int:
+        return self.shape[0] * chunks.many(self.tokenizer, text)
+
     def unread(self, text: Text) -> int:
         return chunks.unread(self.tokenizer, text)
+
+    def rows_of(self, text: str, spans: Sequence[Span]) -> list[list[int]]:
+        return chunks.rows_of(self.tokenizer, text, spans)

@@ -18,7 +18,7 @@ from dressform.backbones.assembled import Assembled
 from dressform.backbones.folder import Source
 from dressform.backbones.frozen import Part
 from dressform.backbones.precision import Placement
-from dressform.backbones.text import Text, plain
+from dressform.backbones.text import Span, Text, plain
 
 
 def build(source: Source, where: Placement) -> Assembled:
@@ -89,18 +89,21 @@ class TwoEncoders:
     def framed(self, text: Tensor, frames: Tensor) -> Tensor:
         return torch.cat([text[:, :-1], torch.cat([text[:, -1:, :-_FRAME], frames[:, None].to(text)], dim=-1)], dim=1)
 
-    def attended(self, text: Tensor) -> Tensor:
-        return tokens_of(text, self.shape[0] - 1)
-
     def ask(self, denoiser: Any, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         said = {"text_embeds": text[:, -1, : self._pooled_width], "time_ids": self._time_ids(noisy, text[:, -1, -_FRAME:])}
-        return denoiser(noisy, t, self.attended(text), added_cond_kwargs=said).sample
+        return denoiser(noisy, t, tokens_of(text, self.shape[0] - 1), added_cond_kwargs=said).sample
 
     def tokens(self, text: str) -> int:
         return chunks.counted(self.tokenizers[0], text)
 
+    def length(self, text: Text) -> int:
+        return self.shape[0] * chunks.many(self.tokenizers[0], text)
+
     def unread(self, text: Text) -> int:
         return chunks.unread(self.tokenizers[0], text)
+
+    def rows_of(self, text: str, spans: Sequence[Span]) -> list[list[int]]:
+        return chunks.rows_of(self.tokenizers[0], text, spans)
 
     def _time_ids(self, latents: Tensor, frames: Tensor) -> Tensor:
         """[n, 6] in pixels: the frames; where one is zero, the picture's own height and width, no crop, and the same to draw."""

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 Spans = Sequence[tuple[str, float]]
 """One part, in pieces: (text, weight)."""
 Text = Sequence[Spans]
+Span = tuple[int, int]
+"""Some characters of a text, from the first to before the second."""
+UNSEEN = "this base model does not show where its words are: give masks as files, or use --by neutral"
 
 
 def plain(words: str) -> Text:

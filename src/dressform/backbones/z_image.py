@@ -5,6 +5,7 @@ Z-Image team 2025, "Z-Image: An Efficient Image Generation Foundation Model with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +18,8 @@ from dressform.backbones.frozen import Denoiser, Part
 from dressform.backbones.latents import Autoencoder
 from dressform.backbones.precision import Placement
 from dressform.backbones.schedule import Flow
-from dressform.backbones.text import Text, words_of
+from dressform.backbones.text import UNSEEN, Span, Text, words_of
+from dressform.errors import NotReady
 
 _PATCH_CELLS = 2
 _TOKENS = 512
@@ -82,9 +84,6 @@ class LanguageModel:
     def framed(self, text: Tensor, frames: Tensor) -> Tensor:
         return text
 
-    def attended(self, text: Tensor) -> Tensor:
-        return text
-
     def ask(self, denoiser: Any, noisy: Tensor, t: Tensor, text: Tensor) -> Tensor:
         """The denoiser counts its time from noise to picture, and gives the velocity in that direction."""
         pictures = list(noisy[:, :, None].unbind(0))  # of one frame each
@@ -93,6 +92,12 @@ class LanguageModel:
 
     def tokens(self, text: str) -> int:
         return len(self.tokenizer(text, add_special_tokens=False).input_ids)
+
+    def length(self, text: Text) -> int:
+        return _TOKENS
+
+    def rows_of(self, text: str, spans: Sequence[Span]) -> list[list[int]]:
+        raise NotReady(UNSEEN)
 
     def unread(self, text: Text) -> int:
         return max(0, len(self.tokenizer(self._asked(words_of(text))).input_ids) - _TOKENS)

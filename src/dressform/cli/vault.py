@@ -100,13 +100,14 @@ def restore(
     """Put her back from a backup. Example: dressform vault restore aoi-backup.tar.age aoi"""
     from dressform.workspace import restoring
 
-    recovery = restoring.restore(file, folder, output.ask_secret)
-    if recovery:
-        output.note(f"a new recovery key, shown this once; write it down, for the old one opens the backup alone:\n  {recovery}")
+    found = restoring.restore(file, folder, output.ask_secret)
+    if found.recovery:
+        output.note(f"a new recovery key, shown this once; write it down, for the old one opens the backup alone:\n  {found.recovery}")
+    if found.anew:
+        output.say(f"made {folder}: it opens with your key; agree anew with dressform consent grant {folder}")
+    else:
         output.say(f"made {folder}: what is agreed is as it was when the backup was made")
         output.hint(f"what was taken back since then is not known to it: dressform consent show {folder}")
-    else:
-        output.say(f"made {folder}: it opens with your key and the recovery key; agree anew with dressform consent grant {folder}")
 
 
 @app.command(name="add-person")

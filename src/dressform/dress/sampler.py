@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from dressform.adapters.stack import AdapterStack
 from dressform.backbones.protocol import Backbone
 from dressform.backbones.rounding import rounded
-from dressform.dress.weighting import encode
+from dressform.dress.weighting import encode, length
 from dressform.errors import BadInput
 
 _MOST_GUIDANCE = 100
@@ -59,11 +59,21 @@ def draw(
     The stack must be attached. Each row's noise comes from its own seed, so a row's picture does not depend on
     the others. Classifier-free guidance (Ho & Salimans 2022): e(empty) + guidance (e(prompt) - e(empty)).
     """
-    parts, batch = [], max(1, min(config.batch, _AT_ONCE_PX // backbone.size_px**2))
-    for first in range(0, len(rows), batch):
-        parts.append(_draw_batch(backbone, stack, rows[first : first + batch], config))
-        on_pictures(min(first + batch, len(rows)))
-    return torch.cat(parts)
+    drawn, batch = dict[int, Tensor](), max(1, min(config.batch, _AT_ONCE_PX // backbone.size_px**2))
+    for own in _by_length(backbone, rows):
+        for first in range(0, len(own), batch):
+            some = own[first : first + batch]
+            drawn |= zip(some, _draw_batch(backbone, stack, [rows[i] for i in some], config), strict=True)
+            on_pictures(len(drawn))
+    return torch.stack([drawn[i] for i in range(len(rows))])
+
+
+def _by_length(backbone: Backbone, rows: Sequence[Row]) -> Collection[Sequence[int]]:
+    """Numbers of the rows, those with prompts of one length together: a conditioning that is repeated changes last bits."""
+    found: dict[int, list[int]] = {}
+    for i, row in enumerate(rows):
+        found.setdefault(length(backbone, row.prompt), []).append(i)
+    return found.values()
 
 
 def _draw_batch(backbone: Backbone, stack: AdapterStack, rows: Sequence[Row], config: SampleConfig) -> Tensor:

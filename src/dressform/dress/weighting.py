@@ -18,6 +18,15 @@ def encode(backbone: Backbone, prompts: Sequence[str]) -> Tensor:
     return backbone.encode_text([plain(prompt) for prompt in prompts])
 
 
+def length(backbone: Backbone, prompt: str) -> int:
+    """The length of a prompt's own conditioning."""
+    return backbone.length(_read(backbone, prompt))
+
+
 def unread(backbone: Backbone, prompt: str) -> int:
     """How many tokens at its end are not drawn."""
-    return backbone.unread(parse(prompt) if backbone.weighs else text.plain(plain(prompt)))
+    return backbone.unread(_read(backbone, prompt))
+
+
+def _read(backbone: Backbone, prompt: str) -> text.Text:
+    return parse(prompt) if backbone.weighs else text.plain(plain(prompt))

@@ -13,7 +13,7 @@ NEUTRAL = "neutral layer"
 """The tag of a doll that wears nothing but her mannequin surface."""
 
 
-_BESIDE = "skin hair ears eyes build height head mark no and view background layer glasses hat bag wearing a woman doll".split()
+_BESIDE = "skin hair ears eyes build height head mark no and view background".split()
 WORDS = frozenset([*(w for said in VOCABULARY.values() for one in said for w in re.findall("[a-z]+", one)), *_BESIDE, *NEUTRAL.split()])
 """Every word that the embedded base model was taught."""
 
@@ -21,7 +21,7 @@ WORDS = frozenset([*(w for said in VOCABULARY.values() for one in said for w in 
 def unknown_words(text: str, besides: Collection[str] = ()) -> list[str]:
     """The words of a text that the embedded base model was not taught, each with the nearest that it was; none of ``besides``."""
     found = [w for w in dict.fromkeys(re.findall(r"[^\W\d_]{2,}", text.lower())) if w not in WORDS and w not in besides]
-    return [f"{w} ({near[0]}?)" if (near := get_close_matches(w, sorted(WORDS), 1, 0.75)) else w for w in found]
+    return [f"{w} ({near[0]}?)" if len(w) > 3 and (near := get_close_matches(w, sorted(WORDS), 1, 0.75)) else w for w in found]
 
 
 def identity_tags(who: Identity) -> list[str]:

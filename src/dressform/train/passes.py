@@ -127,9 +127,10 @@ Part = tuple[int, Rows]
 def _passes(parts: Sequence[Sequence[Rows]], micro_rows: int) -> Iterator[list[Part]]:
     """What goes through the denoiser together: size after size, rows of all adapters that have some of it.
 
-    Texts are not repeated for the sake of another adapter's longer ones: that would change the last bits of what one learns alone.
+    Texts are not repeated for the sake of another adapter's longer ones, and sizes come in an order of their own: either would change
+    the last bits of what one learns alone.
     """
-    sizes = dict.fromkeys(_size(rows) for part in parts for rows in part)
+    sizes = sorted({_size(rows) for part in parts for rows in part})
     for size in sizes:
         here = [(i, rows) for i, part in enumerate(parts) for rows in part if _size(rows) == size]
         most = max(len(rows.t) for _, rows in here)
@@ -141,8 +142,8 @@ def _count(part: Sequence[Rows]) -> int:
     return sum(len(rows.t) for rows in part)
 
 
-def _size(rows: Rows) -> tuple[torch.Size, int]:
-    return rows.latents.shape[1:], rows.text.shape[1]
+def _size(rows: Rows) -> tuple[int, ...]:
+    return *rows.latents.shape[1:], rows.text.shape[1]
 
 
 def _slice(rows: Rows, first: int, last: int) -> Rows:

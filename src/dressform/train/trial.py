@@ -23,12 +23,16 @@ from dressform.train.plan import Cost
 _STEPS = 2
 
 
-def measured(backbone: Backbone, config: TrainConfig, objective: Objective, budget_bytes: float, on_identity: bool) -> Cost:
+def measured(
+    backbone: Backbone, config: TrainConfig, objective: Objective, budget_bytes: float, on_identity: bool, length: int = 0
+) -> Cost:
     """The Cost of a step, from batches of one row, one adapter and two; a batch that would not fit is not tried.
 
-    ``on_identity``: with a frozen adapter attached, as under outfits.
+    ``on_identity``: with a frozen adapter attached, as under outfits. ``length`` is that of the longest conditioning in a step (0: the
+    shortest there is).
     """
     said = backbone.encode_text(["a trial", ""])
+    said = said.repeat(1, max(1, length // said.shape[1]), 1)
     backbone.release_encoders()
     before = used_bytes(backbone.device)
     points: list[tuple[int, float, float]] = []

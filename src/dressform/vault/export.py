@@ -36,7 +36,12 @@ def export(
         try:
             with os.fdopen(into, "wb") as pipe, tarfile.open(fileobj=pipe, mode="w|") as tar:
                 for name in [*names, *beside]:
-                    data = beside[name].read_bytes() if name in beside else vault.read(name)
+                    try:
+                        data = beside[name].read_bytes() if name in beside else vault.read(name)
+                    except StoreError:
+                        if name in vault:
+                            raise
+                        continue  # another process has done with it meanwhile
                     entry = tarfile.TarInfo(name)
                     entry.size, entry.mode = len(data), 0o600
                     tar.addfile(entry, BytesIO(data))

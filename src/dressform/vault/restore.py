@@ -19,6 +19,7 @@ from dressform.errors import BadInput, Locked, StoreError
 from dressform.store import checked
 from dressform.vault.keys import identity_of
 
+_HEAD_LIMIT_BYTES, _PIECE_BYTES = 16 << 10, 1 << 20
 _NO_BACKUP = "is no backup of dressform's, or damaged; take another copy of it"
 
 
@@ -31,8 +32,13 @@ def entries(file: Path, identity: str) -> Generator[tuple[str, bytes]]:
     try:
         size = file.stat().st_size
         source = file.open("rb")
+        head = source.read(_HEAD_LIMIT_BYTES)
+        source.seek(0)
     except OSError as error:
         raise StoreError(f"could not read {file}: {error.strerror or error}") from error
+    if not head.startswith(b"age-encryption.org/v1\n") or b"\n---" not in head:  # a long head takes the square of its length in time
+        source.close()
+        raise BadInput(f"{file}: {_NO_BACKUP}")
     out_of, into = os.pipe()
     failures: list[Exception] = []
 
@@ -43,16 +49,17 @@ def entries(file: Path, identity: str) -> Generator[tuple[str, bytes]]:
         except Exception as error:  # noqa: BLE001 - told in the main thread
             failures.append(error)
 
-    unpacker, whole = threading.Thread(target=unpack), False
+    unpacker, whole = threading.Thread(target=unpack, daemon=True), False
     unpacker.start()
     try:
         with os.fdopen(out_of, "rb") as pipe, tarfile.open(fileobj=pipe, mode="r|") as tar:
             for member in tar:
                 yield _named(file, member, size), _read(tar, member)
-            pipe.read()  # to the end: what is behind the tar's own is authenticated too
+            while pipe.read(_PIECE_BYTES):
+                pass  # to the end: what is behind the tar's own is authenticated too
             whole = True
-    except tarfile.TarError:
-        pass  # because it is none, or because nothing came
+    except (tarfile.TarError, ValueError, RecursionError):
+        pass  # because it is none, was made to break its reader, or nothing came
     finally:
         unpacker.join()  # only now is it known why nothing came
     if failures and not isinstance(failures[0], BrokenPipeError):
@@ -69,7 +76,7 @@ def refuse_locked(file: Path, identity: str) -> None:
 
 def _named(file: Path, member: tarfile.TarInfo, limit_bytes: int) -> str:
     try:
-        if member.isreg() and member.size <= limit_bytes:
+        if member.type == tarfile.REGTYPE and not member.sparse and member.pax_headers.keys() <= {"path"} and member.size <= limit_bytes:
             return checked(member.name)
     except StoreError:
         pass

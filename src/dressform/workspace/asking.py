@@ -19,7 +19,8 @@ from dressform.consent.refusals import refuse_young_throughout
 from dressform.consent.scopes import PLAIN_WORDS, Scope
 from dressform.errors import NotReady, Refused, Tampered
 from dressform.records import Character
-from dressform.workspace.workspace import Workspace, keep_head
+from dressform.workspace.ledger_head import keep_head
+from dressform.workspace.workspace import Workspace
 
 _STATEMENT = "her persona was asked about {scope}; the answer permits nothing"
 _SYSTEM = {

@@ -18,7 +18,8 @@ from dressform.records import Character
 from dressform.store import write_atomically
 from dressform.workspace import character_file
 from dressform.workspace.forgetting import files_of
-from dressform.workspace.workspace import Workspace, asset_of, keep_head
+from dressform.workspace.ledger_head import keep_head
+from dressform.workspace.workspace import Workspace, asset_of
 
 GRACE_DAYS = 7
 _SHREDDED = "shredded"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from heapq import nlargest
 from typing import Literal
 
+from dressform.backbones.protocol import Backbone
+from dressform.backbones.text import plain
 from dressform.errors import NotReady
 from dressform.records import Picture
 from dressform.train.cache import Cache, CachedSet, OnEncoded, Source
@@ -16,16 +20,22 @@ Origin = Literal["auto", "neutral", "dressed"]
 """What the identity is learned from; "auto": from all pictures of her."""
 
 
+_LONGEST = 64
+"""Texts that are counted in tokens, for all would take long: the longest in letters."""
+
+
 @dataclass(frozen=True)
 class Material:
     """Examples for the identity (none where it is not learned here) and for each outfit by name.
 
-    ``drop_unused`` forgets encodings that none of them is made of.
+    ``drop_unused`` forgets encodings that none of them is made of; ``text_length`` is the length that conditionings may have which stand
+    side by side in a step.
     """
 
     identity: CachedSet
     outfits: dict[str, CachedSet]
     drop_unused: Callable[[], int]
+    text_length: int = 0
 
 
 def identity_pictures(
@@ -67,7 +77,16 @@ def material(
     for name, some in sources.items():
         before = sum(len(s.ids) for s in sets.values())
         sets[name] = cache.examples(some, lambda done, _all, before=before: on_encoded(before + done, every))
-    return Material(sets.pop(None), {name: found for name, found in sets.items() if name is not None}, cache.drop_unused)
+    outfits = {name: found for name, found in sets.items() if name is not None}
+    texts = {text for some in sources.values() for source in some for text in source.texts}
+    return Material(sets.pop(None), outfits, cache.drop_unused, _length_together(workspace.backbone, texts))
+
+
+def _length_together(backbone: Backbone, texts: Collection[str]) -> int:
+    """The length in which texts of up to the longest one's may be alike, whatever their own."""
+    least = backbone.length(plain(""))
+    most = max((backbone.length(plain(text)) for text in nlargest(_LONGEST, texts, len)), default=least) // least
+    return least * math.lcm(*range(1, most + 1))
 
 
 def _sources_of_her(workspace: Workspace, pictures: Sequence[Picture]) -> list[Source]:

@@ -15,7 +15,8 @@ from dressform.consent import lineage
 from dressform.records import Picture
 from dressform.train import cache
 from dressform.workspace import captioning, character_file
-from dressform.workspace.workspace import Workspace, asset_of, keep_head
+from dressform.workspace.ledger_head import keep_head
+from dressform.workspace.workspace import Workspace, asset_of
 
 
 def remove(workspace: Workspace, pictures: Sequence[Picture]) -> None:

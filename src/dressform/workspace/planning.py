@@ -75,7 +75,7 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes) -> Outlo
             "captions or recipe). Change it back to go on where it stopped, or run train with --restart to begin again"
         )
     if anew:
-        cost = _cost(workspace, IDENTITY, recipes.identity, anchored_identity(recipes.identity.anchor), budget)
+        cost = _cost(workspace, IDENTITY, recipes.identity, anchored_identity(recipes.identity.anchor), budget, given.text_length)
         identity = planned({IDENTITY: recipes.identity.steps}, recipes.identity.rows, cost, budget)
         todo = own
     else:
@@ -83,7 +83,7 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes) -> Outlo
         marks = {n: outfit_mark(workspace, given, recipes.outfits, n) for n in own}
         todo = [n for n, m in marks.items() if not is_done(workspace, n, m)]
     kept = ([IDENTITY] if identity is None else []) + [n for n in given.outfits if n not in todo]
-    outfits = _outfits(workspace, recipes, todo, own, budget) if todo else None
+    outfits = _outfits(workspace, recipes, todo, own, budget, given.text_length) if todo else None
     return Outlook(tuple(kept), identity, outfits, budget, workspace.character.named("accessory"), len(given.identity.ids))
 
 
@@ -97,10 +97,10 @@ def outfit_mark(workspace: Workspace, given: Material, config: TrainConfig, *nam
     return mark(config, workspace.backbone.sha256, workspace.adapter_sha256(None), [given.outfits[n] for n in names])
 
 
-def _outfits(workspace: Workspace, recipes: Recipes, todo: Sequence[str], own: Sequence[str], budget: float) -> Plan:
+def _outfits(workspace: Workspace, recipes: Recipes, todo: Sequence[str], own: Sequence[str], budget: float, length: int) -> Plan:
     """The plan for those still ``todo``; a group that was begun is gone on with whole, where all of it is ``own``: to be trained here."""
     config = recipes.outfits
-    cost = _cost(workspace, "outfits", config, outfit_on_identity(config.preserve), budget)
+    cost = _cost(workspace, "outfits", config, outfit_on_identity(config.preserve), budget, length)
     steps = dict.fromkeys(todo, config.steps)
     begun = [
         group
@@ -141,13 +141,13 @@ def _begun(workspace: Workspace, config: TrainConfig) -> list[Group]:
     return [Group(tuple(g["names"]), g["micro_rows"]) for g in said["groups"]]
 
 
-def _cost(workspace: Workspace, what: str, config: TrainConfig, objective: Objective, budget: float) -> Cost:
-    place = f"plans/{_key(workspace, what, config)}.json"
+def _cost(workspace: Workspace, what: str, config: TrainConfig, objective: Objective, budget: float, length: int) -> Cost:
+    place = f"plans/{_key(workspace, what, config)}-{length}.json"
     if place in workspace.store:
         return Cost(**json.loads(workspace.store.read(place)))
     fitting.refuse_too_large(workspace, config, budget)
     try:
-        found = measured(workspace.backbone, config, objective, budget, on_identity=what != IDENTITY)
+        found = measured(workspace.backbone, config, objective, budget, what != IDENTITY, length)
     except torch.OutOfMemoryError as error:
         raise fitting.too_large(workspace, config, budget) from error
     if found.sizes > 1:  # where the budget was too little for a second, one of another day is not to go by it

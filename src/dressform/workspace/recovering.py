@@ -16,7 +16,8 @@ from dressform.vault import vault, witness
 from dressform.vault.owner import Ask, Owner
 from dressform.vault.vault import Vault
 from dressform.workspace import finishing
-from dressform.workspace.workspace import HEAD, OWNER, head_row, read_head
+from dressform.workspace.ledger_head import HEAD, head_row, read_head
+from dressform.workspace.workspace import OWNER
 
 
 def accept_older(root: Path, ask: Ask | None = None) -> None:
@@ -49,7 +50,7 @@ def known(found: Vault) -> None:
 
 
 def renew_ledger(found: Vault, root: Path, owner: Owner) -> None:
-    """Begin the ledger beside a vault anew in the name of this owner, where another key has signed it. See ``recover``."""
+    """Begin the ledger beside a vault anew in the name of this owner, where her lost key has signed it. See ``recover``."""
     public = owner.signing_key.public_key().public_bytes_raw()
     if (before := found.read(OWNER)) == public:
         return
@@ -65,6 +66,7 @@ def renew_ledger(found: Vault, root: Path, owner: Owner) -> None:
     if old.exists() and not kept.exists():
         old.rename(kept)
     new.rename(old)
+    (root / f".{new.name}.lock").unlink(missing_ok=True)
     found.write_all({OWNER: public, HEAD: newest})
 
 

@@ -25,7 +25,8 @@ from dressform.pictures import intake
 from dressform.pictures.contact import Cell, contact_sheet
 from dressform.records import Picture
 from dressform.store import made_folder, write_atomically
-from dressform.workspace.workspace import Workspace, asset_of, by_outfit, keep_head
+from dressform.workspace.ledger_head import keep_head
+from dressform.workspace.workspace import Workspace, asset_of, by_outfit
 
 UNNAMED = "not named"
 MOST_SHOWN = 240

@@ -20,17 +20,18 @@ from dressform.consent import ledger as consent_ledger
 from dressform.consent import lineage
 from dressform.consent import profile as profiles
 from dressform.consent.gate import EVERYTHING, NEUTRAL, Gate, Grant, outfit_asset, refuse_past
-from dressform.consent.ledger import Head, Ledger
+from dressform.consent.ledger import Ledger
 from dressform.consent.profile import Profile
 from dressform.consent.refusals import refuse_undressed, refuse_young
 from dressform.consent.scopes import CAREFUL, Scope
 from dressform.errors import BadInput, Mismatch, NotReady, Refused, StoreError, UnknownName
 from dressform.records import Character, IntakeReport, Outfit, Picture, Worn, checked_name
-from dressform.store import Store, made_folder
+from dressform.store import Store, fresh_folder
 from dressform.vault import owner as owners
 from dressform.vault import vault, witness
 from dressform.vault.owner import Ask, Owner
 from dressform.workspace import character_file
+from dressform.workspace.ledger_head import keep_head, read_head
 
 if TYPE_CHECKING:
     from dressform.adapters.stack import Adapter
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 IDENTITY = "identity"
 IMPORTED = b"imported"
-HEAD, OWNER, RECOVERY, _PROFILE = "consent/head", "consent/owner", "consent/recovery", "consent/profile"
+OWNER, RECOVERY, _PROFILE = "consent/owner", "consent/recovery", "consent/profile"
 
 
 class Workspace:
@@ -223,25 +224,6 @@ def asset_of(outfit: str | None) -> str:
     return NEUTRAL if outfit is None else outfit_asset(outfit)
 
 
-def read_head(store: Store) -> Head:
-    """The newest ledger line that the vault has seen."""
-    if HEAD not in store:
-        return consent_ledger.EMPTY
-    length, digest = json.loads(store.read(HEAD))
-    return Head(length, digest)
-
-
-def keep_head(store: Store, ledger: Ledger) -> None:
-    """Let the vault remember the newest ledger line."""
-    store.write(HEAD, head_row(ledger))
-
-
-def head_row(ledger: Ledger) -> bytes:
-    """How the vault keeps the newest line of a ledger."""
-    head = ledger.head()
-    return json.dumps([head.length, head.sha256]).encode()
-
-
 @contextmanager
 def opened(root: Path, ask: Ask | None = None) -> Iterator[Workspace]:
     """A character as her owner opens it: the key found, the vault held against what was last seen of it.
@@ -276,8 +258,9 @@ def backed_up_for(workspace: Workspace) -> list[str]:
 
 
 def in_the_clear(root: Path) -> dict[str, Path]:
-    """What lies beside her vault and belongs to her: her file, and the ledger."""
-    return {name: root / name for name in (character_file.NAME, consent_ledger.NAME)}
+    """What lies beside her vault and belongs to her: her file, the ledger, and those before it."""
+    before = sorted(file.name for file in root.glob("consent-until-*.jsonl"))
+    return {name: root / name for name in (character_file.NAME, consent_ledger.NAME, *before)}
 
 
 @dataclass(frozen=True)
@@ -309,8 +292,7 @@ def create(root: Path, asked: Asked, store: Store | None = None, ask: Ask | None
     owner = owners.load(ask) if owners.exists() else owners.make()
     recovery = keys.new_identity()
     part = root.with_name(f".{root.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    made_folder(part)
+    fresh_folder(part)
     try:
         _furnish(part, asked, character, owner, recovery, store)
         if root.exists():  # her file last: without it there is no character there
