@@ -140,7 +140,7 @@ def test_what_is_under_an_accessory_is_never_learned_as_hers(tmp_path: Path, tin
     shown = identity_pictures(her.pictures(every=True), "dressed", her.character.named("accessory"))
     assert {p.outfit for p in shown} == {"dress"}
     only = made(tmp_path / "only", tiny_base, drawn, ("glasses",))
-    with pytest.raises(NotReady, match="no pictures yet"):
+    with pytest.raises(NotReady, match="of accessories alone"):
         training.run(only, *training.recipes(2, 0, 1))
 
 

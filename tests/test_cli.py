@@ -212,3 +212,14 @@ def test_wrong_words_are_refused_in_one_line_and_nothing_is_changed(tmp_path: Pa
 def test_a_crash_leaves_no_copy_of_the_memory() -> None:
     code = "from dressform.cli import app; app.leave_no_core(); import resource; print(resource.getrlimit(resource.RLIMIT_CORE))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == ["(0,", "0)"]
+
+
+def test_an_interrupt_says_what_it_leaves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from dressform.cli import app
+    from dressform.workspace import health
+
+    monkeypatch.setattr(health, "machine", lambda *_a, **_k: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(sys, "argv", ["dressform", "doctor"])
+    with pytest.raises(SystemExit) as left:
+        app.main()
+    assert left.value.code == 130 and "Run the same command again" in capsys.readouterr().err

@@ -45,7 +45,7 @@ def test_one_outfit_too_large_goes_in_micro_steps() -> None:
 
 
 def test_too_little_for_one_picture_is_refused_with_the_way_on() -> None:
-    with pytest.raises(NotReady, match=r"GiB.*--memory.*--recompute"):
+    with pytest.raises(NotReady, match=r"GiB.*--memory.*dressform plan"):
         planned(names(1), 3, COST, 1009)
 
 

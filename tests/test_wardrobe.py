@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load
 
+from dressform.cli import train as options
 from dressform.consent import lineage
 from dressform.dress.garments import covering
 from dressform.errors import BadInput, Failed, NotReady, StoreError
@@ -18,10 +19,12 @@ from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.records import Picture
 from dressform.store import MemoryStore
 from dressform.train.cache import Cache, Source
+from dressform.train.checkpoint import mark
 from dressform.train.events import StepDone
 from dressform.train.plan import Group, Plan
 from dressform.vault import owner
 from dressform.workspace import consenting, keeping, planning, training, workspace
+from dressform.workspace.character_file import held
 from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import identity_pictures, material
 from dressform.workspace.workspace import Workspace
@@ -85,7 +88,7 @@ def test_groups_of_two_give_the_wardrobe_of_four_and_go_on_after_any_stop(made) 
     training.run(grouped, *recipes(), memory_bytes=4 * GIB, watch=watch)
     assert [[len(g.names) for g in p.outfits.groups] for p in plans if p.outfits] == [[4], [2, 2]]
     close(adapters(whole), adapters(grouped))
-    stops = [("identity", 2), ("outfits", 1), ("outfits", 2)]
+    stops = [("identity", 2), ("outfits", 1), ("outfits", 5)]  # the last: the second step of the second group
     seen: list[str] = []
 
     def stop(what: str, event: StepDone) -> None:
@@ -328,3 +331,36 @@ def test_what_cannot_end_well_is_said_before_the_first_step_and_never_kept(made,
     with pytest.raises(Failed, match="not kept"):
         keeping.keep(her, her.gate.need("train:outfit"), "coat", broken, None, ())  # type: ignore[arg-type]
     assert adapters(her) == kept
+
+
+@pytest.mark.recipe
+def test_two_trainings_at_once_are_refused_and_steps_are_counted_over_all_groups(made) -> None:
+    her, seen = made("aoi"), list[tuple[str, int, int]]()
+    with held(her.root, "training", 0), pytest.raises(StoreError, match="another process"):
+        training.run(her, *recipes())
+    told = training.run(her, *recipes(), on_step=lambda what, event: seen.append((what, event.step, event.steps)), memory_bytes=4 * GIB)
+    outfits = [(step, of) for what, step, of in seen if what == "outfits"]
+    assert len(told.adapters) == 5 and outfits == [(i, 6) for i in range(1, 7)], "two groups of three steps"
+
+
+@pytest.mark.recipe
+def test_outfits_on_an_earlier_identity_are_named(made, monkeypatch: pytest.MonkeyPatch) -> None:
+    her = made("aoi")
+    training.run(her, *recipes())
+    assert not keeping.on_an_earlier_identity(her, OUTFITS)
+    monkeypatch.setattr(training, "_train_outfits", lambda _her: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        training.run(her, *recipes(4))
+    (line,) = keeping.on_an_earlier_identity(her, OUTFITS[:2])
+    assert ", ".join(OUTFITS[:2]) in line and "dressform train" in line
+
+
+def test_a_floor_counts_until_converged_alone() -> None:
+    one, other = (replace(recipes()[0], floor_steps=n) for n in (100, 50))
+    assert mark(one, "", "", []) == mark(other, "", "", [])
+    assert mark(replace(one, until="converged"), "", "", []) != mark(replace(other, until="converged"), "", "", [])
+    with pytest.raises(BadInput, match="--until converged"):
+        options.asked(8, 0, None, "steps", 50, False, "auto")
+    for wrong in (float("inf"), float("nan")):
+        with pytest.raises(BadInput, match="--memory"):
+            options.budget(wrong)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from dressform import __version__
 from dressform.cli import (
@@ -32,7 +34,20 @@ from dressform.cli import (
 )
 from dressform.errors import DressformError
 
+
+class _Interruptible(TyperGroup):
+    """Says what an interrupt leaves; typer would leave in silence."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            output.note("interrupted; what was finished is kept. Run the same command again to go on, a train --restart without --restart.")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
+    cls=_Interruptible,
     help="Learn who a character is once, each outfit apart, and draw her in any of them: on this machine alone.",
     no_args_is_help=True,
     add_completion=False,
@@ -78,6 +93,3 @@ def main() -> None:
     except DressformError as error:
         output.fail(str(error))
         sys.exit(1)
-    except KeyboardInterrupt:
-        output.note("interrupted; what was finished is kept. Run the same command again to go on.")
-        sys.exit(130)

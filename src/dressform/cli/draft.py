@@ -47,7 +47,8 @@ def propose(
 
     asked = drafting.Asked(outfit, want, drafting.way_of(by), wear, text, tries, seed)
     with opened(character) as workspace, output.bar("drawing") as bar:
-        _told(drafting.propose(workspace, asked, SampleConfig(steps), bar), character)
+        made = drafting.propose(workspace, asked, SampleConfig(steps), bar)
+        _told(made, len(drafting.waiting(workspace)), character)
 
 
 @app.command()
@@ -117,7 +118,8 @@ def redraw(character: Character, numbers: Numbers = None, steps: Steps = 20) -> 
 
     with opened(character) as workspace, output.bar("drawing") as bar:
         chosen = drafting.picked(workspace, _some(numbers))
-        _told(drafting.redraw(workspace, chosen, SampleConfig(steps), bar), character)
+        made = drafting.redraw(workspace, chosen, SampleConfig(steps), bar)
+        _told(made, len(drafting.waiting(workspace)), character)
 
 
 def _decided(workspace: Workspace, candidate: Candidate, steps: int) -> int:
@@ -158,11 +160,11 @@ def _some(given: Sequence[str] | None) -> list[int]:
     return _numbers(given)
 
 
-def _told(made: Proposed, character: Path) -> None:
+def _told(made: Proposed, waiting: int, character: Path) -> None:
     for view, pose, background in made.left:
         output.note(f"left out  {view} view, {pose}, {background} background: every try came out undressed")
     _table(made.candidates)
-    output.note(f"{len(made.candidates)} candidates wait, sealed; none belongs to the set before you approve it")
+    output.note(f"{waiting} candidate{'s wait' if waiting != 1 else ' waits'}, sealed; none belongs to the set before you approve it")
     output.hint(f"dressform draft review {character}, or dressform draft show {character} --show")
 
 

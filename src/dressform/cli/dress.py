@@ -30,7 +30,7 @@ def command(
 ) -> None:
     from dressform.dress import composition
     from dressform.dress.sampler import SampleConfig
-    from dressform.workspace import dressing
+    from dressform.workspace import dressing, keeping
 
     outfits = tuple(name for name in outfit.split(",") if name)
     asked = dressing.Asked(outfits, prompt, count, seed, scale, wear, infotext, composition.said(with_))
@@ -38,6 +38,8 @@ def command(
         looks = dressing.dress(workspace, asked, SampleConfig(steps, guidance), bar)
         if dressing.ignores_weights(workspace, prompt):
             output.note("this base model weighs no words: the prompt was drawn without its brackets and numbers")
+        for line in keeping.on_an_earlier_identity(workspace, (*outfits, *asked.accessories.names)):
+            output.note(line)
         if unknown := dressing.unknown_words(workspace, f"{wear}, {prompt}"):
             output.note(f"this base model was not taught, and draws nothing for: {', '.join(unknown)}")
         if cut := dressing.unread(workspace, looks):

@@ -22,9 +22,11 @@ def command(
 ) -> None:
     from dressform.dress import composition
     from dressform.dress.sampler import SampleConfig
-    from dressform.workspace import dressing
+    from dressform.workspace import dressing, keeping
 
     with opened(character) as workspace, output.bar("drawing") as bar:
         picture, page = dressing.lookbook(workspace, seed, SampleConfig(steps), background, bar, composition.said(with_))
+        for line in keeping.on_an_earlier_identity(workspace, workspace.trained()):
+            output.note(line)
     output.say(picture)
     output.say(page)

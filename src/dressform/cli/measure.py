@@ -33,7 +33,7 @@ def command(
         raise BadInput(f"--json {json}: is a folder; name a file")
     with opened(character) as workspace, output.bar("probing") as bar:
         found = measuring.measure(workspace, each, seed, SampleConfig(steps), bar, curves)
-        report = json or workspace.reports / "measure.json"
+        reports = [workspace.reports / "measure.json", *([json] if json else [])]
     output.figures(f"{character.name}: measured", found.figures)
     output.matrix(found.matrix)
     for name, tried in found.accessories.items():
@@ -50,8 +50,9 @@ def command(
     written = workspace.reports / "measure.html"
     measuring.write_page(found, f"{workspace.character.name}: measured", written)
     output.say(str(written))
-    measuring.write_json(found, report)
-    output.say(str(report))
+    for report in reports:
+        measuring.write_json(found, report)
+        output.say(str(report))
     burn_in = found.figures["burn_in"].value
     if fail_above is not None and burn_in > fail_above:
         raise Failed(f"burn-in is {burn_in:.1%}, above {fail_above:.1%}: see what to do in {written}")

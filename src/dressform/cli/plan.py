@@ -24,7 +24,7 @@ def command(
     seed: training_options.Seed = 0,
     identity: training_options.Identity = "auto",
     until: training_options.Until = "steps",
-    floor: training_options.Floor = 100,
+    floor: training_options.Floor = None,
     memory: training_options.Memory = None,
     recompute: training_options.Recompute = False,
     targets: training_options.Targets = "auto",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from dressform.cli import output, preflight
 from dressform.cli.opening import opened
+from dressform.errors import BadInput
 
 if TYPE_CHECKING:
     from dressform.train.config import TrainConfig
@@ -25,7 +27,7 @@ Rank = Annotated[int, typer.Option(help="Rank of the adapters.")]
 Seed = Annotated[int, typer.Option(help="Seed of the run.")]
 Identity = Annotated[str, typer.Option(help="Pictures that she is learned from: neutral, dressed, or auto (all that may be).")]
 Until = Annotated[str, typer.Option(help="When an adapter ends: steps, or converged (on one picture in ten, held out).")]
-Floor = Annotated[int, typer.Option(help="Until converged: no adapter ends before so many steps.", min=1)]
+Floor = Annotated[int | None, typer.Option(help="Until converged: no adapter ends before so many steps (default: 100).", min=1)]
 Memory = Annotated[float | None, typer.Option(help="GiB that may be used in all (default: what is free).", min=0.1)]
 Targets = Annotated[str, typer.Option(help="Layers to adapt: attention, all (convolutions too), or auto (the base model's usual).")]
 Recompute = Annotated[bool, typer.Option("--recompute", help="Gradient checkpointing: less memory, more time, the same adapters.")]
@@ -43,7 +45,7 @@ def command(
     seed: Seed = 0,
     identity: Identity = "auto",
     until: Until = "steps",
-    floor: Floor = 100,
+    floor: Floor = None,
     memory: Memory = None,
     recompute: Recompute = False,
     targets: Targets = "auto",
@@ -82,12 +84,16 @@ def command(
 
 
 def asked(
-    rank: int, seed: int, steps: int | None, until: str, floor: int, recompute: bool, targets: str
+    rank: int, seed: int, steps: int | None, until: str, floor: int | None, recompute: bool, targets: str
 ) -> tuple[TrainConfig, TrainConfig]:
     """The recipes for the identity and the outfits, with what was asked for. Raises BadInput."""
+    from dressform.train.config import TrainConfig
     from dressform.workspace import training
 
-    who, wardrobe = (replace(c, until=until, floor_steps=floor, recompute=recompute) for c in training.recipes(rank, seed, steps, targets))
+    if floor is not None and until == "steps":
+        raise BadInput(f"--floor {floor}: counts with --until converged alone; add that, or leave it out")
+    least = floor or TrainConfig.floor_steps
+    who, wardrobe = (replace(c, until=until, floor_steps=least, recompute=recompute) for c in training.recipes(rank, seed, steps, targets))
     return who, wardrobe
 
 
@@ -100,7 +106,9 @@ def by_means(
 
 
 def budget(gibibytes: float | None) -> int:
-    """--memory in bytes; 0 where it was not given."""
+    """--memory in bytes; 0 where it was not given. Raises BadInput for what is no number."""
+    if gibibytes is not None and not math.isfinite(gibibytes):
+        raise BadInput(f"--memory {gibibytes}: use a number of GiB, or leave it out for what is free")
     return int((gibibytes or 0) * _GIB)
 
 

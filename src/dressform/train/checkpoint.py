@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 import torch
 from safetensors.torch import load as load_tensors
@@ -48,6 +48,8 @@ def mark(
     config: TrainConfig, base_sha256: str, identity_sha256: str, sets: Sequence[Examples], own_steps: Sequence[int | None] = ()
 ) -> Mark:
     """The mark of a run on these sets; ``own_steps`` where jobs have their own."""
+    if config.until == "steps":  # these count until converged alone
+        config = replace(config, floor_steps=TrainConfig.floor_steps, check_steps=TrainConfig.check_steps)
     chosen = {k: v for k, v in asdict(config).items() if k not in _HOW and not (k in _SINCE and v == _SINCE[k])}
     recipe = chosen | {"own steps": [s for s in own_steps if s is not None]}
     pictures = "|".join(data.digest for data in sets)

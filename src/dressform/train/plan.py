@@ -51,8 +51,8 @@ def planned(steps: Mapping[str, int], rows: int, cost: Cost, budget_bytes: float
     if rows_that_fit < 1:
         needed = (cost.fixed_bytes + cost.row_bytes) / 2**30
         raise NotReady(
-            f"one picture at a time needs {needed:.1f} GiB, and {budget_bytes / 2**30:.1f} GiB may be used: "
-            "close other programs, give more with --memory, or train with --recompute"
+            f"one picture at a time needs {needed:.2f} GiB, and {budget_bytes / 2**30:.2f} GiB may be used: "
+            "close other programs, or give more with --memory; dressform plan says which option makes it fit"
         )
     each, micro_rows = (max(1, rows_that_fit // rows), 0) if rows_that_fit >= rows else (1, rows_that_fit)
     names = sorted(steps, key=lambda name: -steps[name])

@@ -43,13 +43,14 @@ def update(root: Path, change: Callable[[Character], Character]) -> Character:
 
 
 @contextmanager
-def held(root: Path, what: str) -> Iterator[None]:
+def held(root: Path, what: str, wait_seconds: float = _WAIT_SECONDS) -> Iterator[None]:
     """No other process changes ``what`` of hers meanwhile. Raises StoreError where one does not let go of it."""
     lock = FileLock(root / f".{what}.lock")
     try:
-        lock.acquire(timeout=_WAIT_SECONDS)
+        lock.acquire(timeout=wait_seconds)
     except Timeout as error:
-        raise StoreError(f"another process has held {what} for {_WAIT_SECONDS} s: wait for it, then try again") from error
+        since = f" for {wait_seconds:g} s" if wait_seconds else ""
+        raise StoreError(f"another process has held {what}{since}: wait for it, then try again") from error
     try:
         yield
     finally:

@@ -56,8 +56,11 @@ def identity_pictures(
     if origin == "auto" and neutral:
         before = [p for p in of_her if p.id in learned]
         return before if len(before) == len(learned) and {p.id for p in neutral} <= {*learned} else of_her
+    if not dressed and neutral:
+        raise NotReady("no dressed pictures yet: add some with dressform add FOLDER --outfit NAME, or train --identity neutral")
     if not dressed:
-        raise NotReady("no pictures yet: add some with dressform add FOLDER --neutral or --outfit NAME")
+        there = "no pictures of her yet, of accessories alone" if pictures else "no pictures yet"
+        raise NotReady(f"{there}: add some with dressform add FOLDER --neutral or --outfit NAME")
     return dressed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from dressform.adapters import files
+from dressform.adapters import files, header, metadata
 from dressform.adapters.stack import Adapter
 from dressform.consent.gate import Grant
 from dressform.consent.scopes import Scope
@@ -43,3 +43,12 @@ def keep(workspace: Workspace, grant: Grant[Scope], outfit: str | None, adapter:
     name, data = workspace.adapter_name(outfit), files.to_bytes(adapter)
     workspace.record(grant, inputs, [hashlib.sha256(data).hexdigest()])  # first, so that no adapter is without its line
     workspace.store.write_all({name: data, f"{name}.mark": mark.digest.encode()})
+
+
+def on_an_earlier_identity(workspace: Workspace, names: Sequence[str]) -> list[str]:
+    """A line for those outfits and accessories, if any, that were learned on another identity than the one that is kept."""
+    now = workspace.adapter_sha256(None)
+    read = {name: metadata.read(header.read(workspace.store.read(workspace.adapter_name(name))).metadata) for name in names}
+    earlier = [name for name, info in read.items() if info.identity_sha256 not in ("", now)]
+    said = f"{', '.join(earlier)}: learned on an earlier identity than hers now, so what is drawn may be off: run dressform train"
+    return [said] if earlier else []

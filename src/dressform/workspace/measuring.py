@@ -40,6 +40,7 @@ from dressform.measure.separation import (
 from dressform.records import IDENTITY_ALONE, Composition, Figure, Picture
 from dressform.store import write_atomically
 from dressform.train.draws import generator, seed_of
+from dressform.workspace import keeping
 from dressform.workspace.describing import read_pictures, sample, who
 from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
 from dressform.workspace.finishing import credentials, finished
@@ -87,6 +88,7 @@ def measure(
     notes = (*notes, *(f"{name}: not measured, there are no pictures of it" for name in workspace.trained() if name not in sets))
     names = list(truth.outfits)
     every = [*names, *extras]
+    notes = (*notes, *keeping.on_an_earlier_identity(workspace, every))
     plain = _trials(names, each, seed)
     dressed = plain[each:]
     spread = dressed[:: len(names)]

@@ -30,6 +30,7 @@ from dressform.train.objectives.identity import anchored_identity
 from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.optimizer import refuse_missing
 from dressform.train.plan import Group
+from dressform.workspace.character_file import held
 from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import Material, Origin, identity_pictures, material
 from dressform.workspace.describing import can_describe
@@ -91,12 +92,18 @@ def run(
     ``memory_bytes``: what this process may hold in all (0: what is free). Every step is written to ``reports/train``.
 
     Raises NotReady where pictures are missing, BadInput where an unfinished run no longer fits its pictures, and Refused
-    without consent: before the first step, or within one step of its being taken back, with nothing saved after that.
+    without consent: before the first step, or within one step of its being taken back, with nothing saved after that. Raises StoreError
+    where another process is training her.
     """
+    with held(workspace.root, "training", wait_seconds=0):  # two at once would learn outfits on each other's identity
+        return _run_alone(workspace, Recipes(identity, outfits, memory_bytes), restart, on_step, source, watch)
+
+
+def _run_alone(workspace: Workspace, recipes: Recipes, restart: bool, on_step: OnStep, source: Origin, watch: Watch) -> Trained:
     began = time.monotonic()
     asked = _agreed(workspace, source, restart)
     refuse_unmasked(asked.pictures)
-    given, recipes = _prepared(workspace, asked, Recipes(identity, outfits, memory_bytes), watch)
+    given, recipes = _prepared(workspace, asked, recipes, watch)
     if restart:  # after all that is refused for what was asked: a restart that cannot begin forgets nothing
         begin_again(workspace, sorted({p.outfit for p in asked.pictures if p.outfit is not None}))
     outlook = look_ahead(workspace, given, recipes)
@@ -124,8 +131,10 @@ def plan(
     memory_bytes: int = 0,
     watch: Watch = NOBODY,
 ) -> Outlook:
-    """What ``run`` would do now; a step is measured, nothing is trained. Raises as it does."""
-    return look_ahead(workspace, *_prepared(workspace, _agreed(workspace, source), Recipes(identity, outfits, memory_bytes), watch))
+    """What ``run`` would do now; a step is measured, nothing is trained. Raises as it does before its first step."""
+    asked = _agreed(workspace, source)
+    refuse_unmasked(asked.pictures)
+    return look_ahead(workspace, *_prepared(workspace, asked, Recipes(identity, outfits, memory_bytes), watch))
 
 
 @dataclass(frozen=True)
@@ -258,9 +267,14 @@ def _train_outfits(her: _Training) -> list[str]:
     assert her.outlook.outfits is not None
     groups = her.outlook.outfits.groups
     remember(workspace, config, groups)
-    for group in groups:
-        _train_group(her, group, who)
+    for i, group in enumerate(groups):
+        _train_group(replace(her, on_step=_counted_on(her.on_step, i, len(groups))), group, who)
     return [name for group in groups for name in group.names]
+
+
+def _counted_on(on_step: OnStep, done: int, groups: int) -> OnStep:
+    """``on_step`` as one of some groups tells it: steps of the whole stage, of which ``done`` groups are behind."""
+    return lambda what, event: on_step(what, replace(event, step=done * event.steps + event.step, steps=groups * event.steps))
 
 
 def _train_group(her: _Training, group: Group, who: Adapter) -> None:
