@@ -25,6 +25,7 @@ from types import SimpleNamespace
 
 import torch
 
+from dressform.backbones.text import Text
 from dressform.layfigure.doll import Doll
 from dressform.layfigure.render import render
 from dressform.layfigure.world import random_garment, random_identity, random_scene
@@ -70,6 +71,9 @@ class _Known:
 
     def encode_text(self, texts: list[str]) -> torch.Tensor:
         return self._text.expand(len(texts), -1, -1)
+
+    def length(self, text: Text) -> int:
+        return self._text.shape[1]
 
 
 def opened(root: Path, identity: str) -> Workspace:
