@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -131,3 +132,16 @@ def test_only_what_was_read_last_is_in_memory(tiny_backbone, monkeypatch: pytest
     read = [n for n in store.read_names if n.startswith("cache/pictures/")]
     assert len(read) == 7 and read[0] == read[-1]
     assert found.cache._recent_bytes <= 20_000 and len(found.cache._recent) < 10
+
+
+def test_a_digest_is_as_it_was_before_texts_were_read_in_chunks(tiny_backbone) -> None:
+    """What was trained on these pictures then is known still."""
+    store, base = MemoryStore(), tiny_backbone.sha256
+    given = sources(store)
+    found = Cache(store, tiny_backbone).examples(given)
+    lines = [
+        " ".join([s.id, f"cache/pictures/{n.key}", *(f"cache/texts/{caching._key('text', base, said)}" for said in s.texts)])
+        for s, n in zip(given, found.names, strict=True)
+    ]
+    assert found.digest == hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    assert not any(name.endswith(line.split("/")[-1]) for name in store.list("cache/texts/") for line in lines), "encoded anew"

@@ -53,11 +53,15 @@ class Source:
 
 @dataclass(frozen=True)
 class _Names:
-    """Where one source's encodings lie. A picture's begins with its id, so that it can be forgotten without the base model."""
+    """Where one source's encodings lie. A picture's begins with its id, so that it can be forgotten without the base model.
+
+    ``said`` are the names that its texts had before they were read in chunks: digests hold these, so what is trained stays known.
+    """
 
     id: str
     key: str
     texts: tuple[str, ...]
+    said: tuple[str, ...]
 
     @property
     def picture(self) -> str:
@@ -122,7 +126,7 @@ class Cache:
         return _Names(
             source.id,
             _key("picture", base, size, source.id, mask),
-            tuple(f"{_PLACE}texts/{_key('text in chunks', base, said)}" for said in source.texts),
+            *(tuple(f"{_PLACE}texts/{_key(kind, base, said)}" for said in source.texts) for kind in ("text in chunks", "text")),
         )
 
     def _encode(self, source: Source, names: _Names, there: set[str]) -> None:
@@ -158,7 +162,7 @@ class CachedSet:
 
     @property
     def digest(self) -> str:
-        named = (" ".join((i, f"{_PLACE}pictures/{n.key}", *n.texts)) for i, n in zip(self.ids, self.names, strict=True))
+        named = (" ".join((i, f"{_PLACE}pictures/{n.key}", *n.said)) for i, n in zip(self.ids, self.names, strict=True))
         return hashlib.sha256("\n".join(named).encode()).hexdigest()
 
     def at(self, i: int) -> Example:
