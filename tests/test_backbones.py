@@ -14,6 +14,7 @@ from dressform.backbones import families, folder
 from dressform.backbones.conditioning import alike
 from dressform.backbones.families import FAMILIES
 from dressform.backbones.precision import Placement
+from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import BadInput
 from dressform.records import AdapterInfo
 from dressform.train.config import TrainConfig
@@ -74,6 +75,15 @@ def test_conditioning_is_one_shape_for_short_texts_and_may_be_stacked_one_by_one
     torch.testing.assert_close(
         torch.cat(alike([family.encode_text([text]) for text in texts])), family.encode_text(texts), rtol=1e-4, atol=1e-5
     )
+
+
+def test_a_base_model_that_was_read_while_drawing_can_be_trained_through(family_folder: Path) -> None:
+    base = backbones.load(family_folder, "cpu")
+    draw(base, AdapterStack({}, []), [Row("red dress", 0, ())], SampleConfig(steps=1))
+    assert not any(p.is_inference() for part in (base.denoiser, *(one() for one in base.encoders)) for p in part.parameters())
+    noisy, t, text = given(base)
+    base.predict(noisy.requires_grad_(), t, text).sum().backward()
+    assert noisy.grad is not None and noisy.grad.abs().max() > 0
 
 
 def test_pictures_go_to_latents_and_back(family) -> None:

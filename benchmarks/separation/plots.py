@@ -39,7 +39,8 @@ def matrices(found: Mapping[str, Matrix], file: Path) -> None:
         for y, row in enumerate(shares):
             for x, value in enumerate(row):
                 if value:
-                    axis.text(x, y, f"{value:.0%}", ha="center", va="center", fontsize=7, color="white" if value > top / 2 else "black")
+                    said = f"{value:.0%}" if value >= 0.01 else f"{value:.1%}"
+                    axis.text(x, y, said, ha="center", va="center", fontsize=7, color="white" if value > top / 2 else "black")
     page.colorbar(scale, ax=axes, format=PercentFormatter(1.0), shrink=0.6)
     page.supxlabel("appeared, and was not asked for", fontsize=9)
     page.supylabel("asked for", fontsize=9)

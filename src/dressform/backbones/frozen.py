@@ -31,14 +31,18 @@ class Part:
 
     def __call__(self) -> Any:
         if self._network is None:
-            network = self._read().eval().requires_grad_(False)
-            for parameter in network.parameters():
-                if parameter.dim() == 4:  # convolutions are several times faster on channels-last weights in bfloat16
-                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-            self._place(network)
-            self._settings(network)
-            self._network = network
+            with torch.inference_mode(False):  # weights that were read while drawing could never be trained through
+                self._network = self._made()
         return self._network
+
+    def _made(self) -> Any:
+        network = self._read().eval().requires_grad_(False)
+        for parameter in network.parameters():
+            if parameter.dim() == 4:  # convolutions are several times faster on channels-last weights in bfloat16
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        self._place(network)
+        self._settings(network)
+        return network
 
     def settle(self) -> None:
         """Apply the settings again where the network is in memory."""

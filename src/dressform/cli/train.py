@@ -76,11 +76,12 @@ def command(
         preflight.passed(workspace, despite_lint)
         watch = training.Watch(on_plan, encoding)
         made = training.run(workspace, *recipes, restart, on_step, source, budget(memory), watch)
+        next_ = f"lookbook {character}" if workspace.trained() else f'dress {character} --wear "green coat"'
     if made.adapters:
         output.say(f"trained {', '.join(made.adapters)} in {made.seconds:.0f} s")
     else:
         output.say("nothing to do: every adapter is trained on the pictures that are here")
-    output.hint(f"dressform lookbook {character}")
+    output.hint(f"dressform {next_}")
 
 
 def asked(
