@@ -9,7 +9,7 @@ from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImagePipe
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
 
-from recipes.layfigure.make_tokenizer import WORDS_TOO
+from recipes.layfigure.make_tokenizer import TOKENS
 
 _TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
 
@@ -21,7 +21,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     core.decoder = decoders.ByteLevel()
     marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     core.train_from_iterator(
-        WORDS_TOO,
+        TOKENS,
         trainers.BpeTrainer(
             vocab_size=1200, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), special_tokens=marks, show_progress=False
         ),

@@ -14,7 +14,7 @@ from transformers import CLIPTokenizer
 from dressform.layfigure.captions import WORDS
 
 MAX_LENGTH = 64
-WORDS_TOO = sorted(WORDS.union("glasses hat bag wearing a woman doll".split()))
+TOKENS = sorted(WORDS.union("glasses hat bag wearing a woman doll".split()))
 """The words of captions, and some that none says."""
 
 
@@ -26,7 +26,7 @@ def build() -> CLIPTokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=4096, min_frequency=1, end_of_word_suffix="</w>", initial_alphabet=alphabet, show_progress=False
     )
-    core.train_from_iterator(WORDS_TOO, trainer)
+    core.train_from_iterator(TOKENS, trainer)
     import json
 
     merges = [tuple(m) for m in json.loads(core.to_str())["model"]["merges"]]

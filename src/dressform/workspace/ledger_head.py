@@ -11,6 +11,17 @@ from dressform.errors import Tampered
 from dressform.store import Store
 
 HEAD = "consent/head"
+_BEFORE = re.compile(r"consent-until-\d{1,9}\.jsonl")
+
+
+def kept_as(length: int) -> str:
+    """What a ledger of so many lines is called once another follows it."""
+    return f"consent-until-{length}.jsonl"
+
+
+def is_ledger(name: str) -> bool:
+    """True for the name of her ledger, or of one before it."""
+    return name == consent_ledger.NAME or _BEFORE.fullmatch(name) is not None
 
 
 def read_head(store: Store) -> Head:

@@ -16,7 +16,7 @@ from dressform.vault import vault, witness
 from dressform.vault.owner import Ask, Owner
 from dressform.vault.vault import Vault
 from dressform.workspace import finishing
-from dressform.workspace.ledger_head import HEAD, head_row, read_head
+from dressform.workspace.ledger_head import HEAD, head_row, kept_as, read_head
 from dressform.workspace.workspace import OWNER
 
 
@@ -55,7 +55,7 @@ def renew_ledger(found: Vault, root: Path, owner: Owner) -> None:
     if (before := found.read(OWNER)) == public:
         return
     old, head = root / consent_ledger.NAME, read_head(found)
-    kept, new = root / f"consent-until-{head.length}.jsonl", root / f".{consent_ledger.NAME}.new"
+    kept, new = root / kept_as(head.length), root / f".{consent_ledger.NAME}.new"
     lines = _lines(Ledger(kept if kept.exists() else old, before), head)  # kept: one who was interrupted asks again
     new.unlink(missing_ok=True)
     ledger = Ledger(new, public)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,11 +17,10 @@ from dressform.vault import restore as backups
 from dressform.vault.owner import Ask, Owner
 from dressform.vault.vault import Vault
 from dressform.workspace import character_file, consenting, recovering
-from dressform.workspace.ledger_head import HEAD
+from dressform.workspace.ledger_head import HEAD, is_ledger
 from dressform.workspace.workspace import OWNER, RECOVERY, Workspace
 
 _AT_ONCE_BYTES, _AT_ONCE = 64 << 20, 64
-_BESIDE = re.compile(rf"{re.escape(character_file.NAME)}|{re.escape(consent_ledger.NAME)}|consent-until-\d{{1,9}}\.jsonl")
 _NOT_HERS = "is no backup of a character"
 
 
@@ -117,7 +115,7 @@ def _fill(sealed: Vault, part: Path, file: Path, identity: str) -> None:
     waiting = dict[str, bytes]()
     with closing(backups.entries(file, identity)) as found:
         for name, data in found:
-            if _BESIDE.fullmatch(name):
+            if name == character_file.NAME or is_ledger(name):
                 write_atomically(part / name, data)
                 continue
             waiting[name] = data

@@ -31,7 +31,7 @@ from dressform.vault import owner as owners
 from dressform.vault import vault, witness
 from dressform.vault.owner import Ask, Owner
 from dressform.workspace import character_file
-from dressform.workspace.ledger_head import keep_head, read_head
+from dressform.workspace.ledger_head import is_ledger, keep_head, read_head
 
 if TYPE_CHECKING:
     from dressform.adapters.stack import Adapter
@@ -259,8 +259,7 @@ def backed_up_for(workspace: Workspace) -> list[str]:
 
 def in_the_clear(root: Path) -> dict[str, Path]:
     """What lies beside her vault and belongs to her: her file, the ledger, and those before it."""
-    before = sorted(file.name for file in root.glob("consent-until-*.jsonl"))
-    return {name: root / name for name in (character_file.NAME, consent_ledger.NAME, *before)}
+    return {file.name: file for file in sorted(root.iterdir()) if file.name == character_file.NAME or is_ledger(file.name)}
 
 
 @dataclass(frozen=True)
