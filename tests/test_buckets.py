@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,8 +177,9 @@ def test_adapters_that_train_together_are_those_that_train_alone(base: Any) -> N
 
 
 def test_a_stopped_training_goes_on_exactly(base: Any) -> None:
-    kept: list[bytes] = []
-    saved = Saved(lambda: kept[-1] if kept else None, kept.append, Mark("pictures", "recipe", "base", ""))
+    kept: list[Sequence[bytes]] = []
+    marks = [Mark("pictures", "recipe", "base", "")]
+    saved = Saved(lambda: kept[-1] if kept else None, lambda _step, states: kept.append(states), marks)
 
     def stop(event: StepDone) -> None:
         if event.step == 2:

@@ -56,7 +56,7 @@ def bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
 def resumed(backbone, config: TrainConfig) -> tuple[torch.Tensor, torch.Tensor]:
     """The values of an adapter that was trained in one go, and of one that was stopped and gone on with."""
     data, kept = pictures(backbone, 1), []
-    saved = Saved(lambda: kept[-1] if kept else None, kept.append, checkpoint.mark(config, "", "", [data]))
+    saved = Saved(lambda: kept[-1] if kept else None, lambda _step, states: kept.append(states), [checkpoint.mark(config, "", "", [data])])
     whole, first, second = (adapter(backbone, "w", seed) for seed in (1, 1, 5))
     train(backbone, [Job(whole, data)], plain, config)
 

@@ -352,7 +352,7 @@ def test_what_is_held_out_is_never_learned_from(in_float32) -> None:
 @pytest.mark.parametrize("config", [CONFIG, replace(CONVERGE, steps=12)], ids=["steps", "converged"])
 def test_a_training_that_is_stopped_again_and_again_goes_on_exactly(in_float32, config: TrainConfig) -> None:
     data, kept, stops = pictures(in_float32, 1, 5), [], [2, 3, 4]
-    saved = Saved(lambda: kept[-1] if kept else None, kept.append, checkpoint.mark(config, "", "", [data]))
+    saved = Saved(lambda: kept[-1] if kept else None, lambda _step, states: kept.append(states), [checkpoint.mark(config, "", "", [data])])
     whole = adapter(in_float32, "w", 1)
     train(in_float32, [Job(whole, data)], plain, config)
 
@@ -373,16 +373,16 @@ def test_a_checkpoint_of_an_earlier_layout_is_refused(in_float32, monkeypatch: p
     """Adapters lay in one flat vector once."""
     data, job = pictures(in_float32, 1), Job(adapter(in_float32, "w", 1), pictures(in_float32, 1))
     mark, learner = checkpoint.mark(CONFIG, "", "", [data]), Learner(job, CONFIG, job.data, None)
-    state = checkpoint.to_bytes(2, mark, [learner])
-    assert checkpoint.restore(state, mark, [learner]) == 2
+    state = checkpoint.to_bytes(2, mark, learner)
+    assert checkpoint.restore([state], [mark], [learner]) == 2
     monkeypatch.setattr(checkpoint, "load_tensors", lambda data: {k: v.flatten() for k, v in load(data).items()})
     with pytest.raises(BadInput, match=r"earlier version.*--restart"):
-        checkpoint.restore(state, mark, [learner])
+        checkpoint.restore([state], [mark], [learner])
 
 
 def test_a_state_in_the_middle_of_an_update_is_never_saved(in_float32, monkeypatch: pytest.MonkeyPatch) -> None:
     data, kept = pictures(in_float32, 1), []
-    saved = Saved(lambda: None, kept.append, checkpoint.mark(CONFIG, "", "", [data]))
+    saved = Saved(lambda: None, lambda _step, states: kept.append(states), [checkpoint.mark(CONFIG, "", "", [data])])
     update = Learner.update
 
     def interrupted(self, step: int) -> None:
@@ -399,8 +399,8 @@ def test_a_state_in_the_middle_of_an_update_is_never_saved(in_float32, monkeypat
 def test_what_changed_is_named_and_nothing_is_restored(in_float32) -> None:
     one, other = pictures(in_float32, 1), pictures(in_float32, 2)
     learner = Learner(Job(adapter(in_float32, "w", 1), one), CONFIG, one, None)
-    before = values(learner.adapter)
-    state = checkpoint.to_bytes(3, checkpoint.mark(CONFIG, "base", "who", [one]), [learner])
+    before, same = values(learner.adapter), checkpoint.mark(CONFIG, "base", "who", [one])
+    state = checkpoint.to_bytes(3, same, learner)
     changes = {
         "pictures, masks or captions": checkpoint.mark(CONFIG, "base", "who", [other]),
         "recipe": checkpoint.mark(replace(CONFIG, rank=3), "base", "who", [one]),
@@ -410,9 +410,12 @@ def test_what_changed_is_named_and_nothing_is_restored(in_float32) -> None:
     }
     for words, mark in changes.items():
         with pytest.raises(BadInput, match=f"has changed: {words}\\. .*--restart"):
-            checkpoint.restore(state, mark, [learner])
+            checkpoint.restore([state], [mark], [learner])
+    beside = Learner(Job(adapter(in_float32, "v", 1), one), CONFIG, one, None)
+    with pytest.raises(BadInput, match=r"has changed: pictures, masks or captions of v\. "):
+        checkpoint.restore([state, state], [same, changes["pictures, masks or captions"]], [learner, beside])
     assert torch.equal(values(learner.adapter), before)
-    assert checkpoint.restore(state, checkpoint.mark(replace(CONFIG, micro_rows=1), "base", "who", [one]), [learner]) == 3
+    assert checkpoint.restore([state], [checkpoint.mark(replace(CONFIG, micro_rows=1), "base", "who", [one])], [learner]) == 3
 
 
 def test_time_steps_cover_everything_and_half_of_them_the_noisiest_fifth() -> None:

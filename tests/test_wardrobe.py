@@ -13,7 +13,7 @@ from safetensors.torch import load
 from dressform.cli import train as options
 from dressform.consent import lineage
 from dressform.dress.garments import covering
-from dressform.errors import BadInput, Failed, NotReady, StoreError
+from dressform.errors import BadInput, Failed, NotReady, Refused, StoreError, UnknownName
 from dressform.layfigure import samples
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.records import Picture
@@ -23,7 +23,7 @@ from dressform.train.checkpoint import mark
 from dressform.train.events import StepDone
 from dressform.train.plan import Group, Plan
 from dressform.vault import owner
-from dressform.workspace import consenting, keeping, planning, training, workspace
+from dressform.workspace import captioning, consenting, forgetting, keeping, planning, training, workspace
 from dressform.workspace.character_file import held
 from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import identity_pictures, material
@@ -269,7 +269,56 @@ def test_a_new_outfit_joins_after_the_unfinished_ones(made, drawn: Path) -> None
     plans: list[planning.Outlook] = []
     made_now = training.run(her, *recipes(), watch=training.Watch(on_plan=plans.append)).adapters
     assert plans[0].kept == ("identity",) and plans[0].outfits
-    assert plans[0].outfits.groups == (Group(OUTFITS), Group(("late",))) and made_now == (*OUTFITS, "late")
+    assert plans[0].outfits.groups == (Group(OUTFITS, 0, 2), Group(("late",))) and made_now == (*OUTFITS, "late")
+
+
+@pytest.mark.recipe
+def test_one_of_those_that_were_begun_can_go_or_begin_again_and_the_others_go_on(made) -> None:
+    her, steps = made("her"), dict.fromkeys(OUTFITS, 0)
+
+    def stop(what: str, event: StepDone) -> None:
+        for name in event.losses:
+            if what == "outfits":
+                steps[name.removeprefix("aoi-")] += 1
+        if what == "outfits" and event.step == 2 and max(steps.values()) == 2:
+            raise KeyboardInterrupt
+
+    def groups() -> tuple[Group, ...]:
+        found = training.plan(her, *recipes()).outfits
+        return found.groups if found else ()
+
+    with pytest.raises(KeyboardInterrupt):
+        training.run(her, *recipes(), on_step=stop)
+    assert groups() == (Group(OUTFITS, 0, 2),)
+    forgetting.remove(her, her.pictures("kimono"))
+    assert groups() == (Group(("dress", "coat", "apron"), 0, 2),) and not list(her.store.list("checkpoints/outfits/kimono/"))
+    captioning.write(her, {her.pictures("coat")[0]: "another pose"}, "edit")
+    with pytest.raises(BadInput, match=r"has changed: pictures, masks or captions of aoi-coat\. .*--outfit"):
+        training.run(her, *recipes())
+    assert training.run(her, *recipes(), only=["coat"], restart=True, on_step=stop).adapters == ("coat",)
+    assert groups() == (Group(("dress", "apron"), 0, 2),)
+    assert training.run(her, *recipes(), on_step=stop).adapters == ("dress", "apron")
+    assert steps == {"dress": 3, "apron": 3, "coat": 5, "kimono": 2} and groups() == () and not list(her.store.list("checkpoints/"))
+
+
+@pytest.mark.recipe
+def test_one_outfit_alone_is_trained_and_begun_again_and_is_the_one_that_all_together_give(made) -> None:
+    her, whole = made("her"), made("whole")
+    training.run(whole, *recipes())
+    assert training.run(her, *recipes(), only=["kimono"]).adapters == ("identity", "kimono")
+    first = adapters(her)
+    assert training.run(her, *recipes(), only=["kimono"]).adapters == () and her.trained() == ["kimono"]
+    assert training.run(her, *recipes(), only=["kimono", "kimono"], restart=True).adapters == ("kimono",) and adapters(her) == first
+    assert training.run(her, *recipes()).adapters == ("dress", "coat", "apron")
+    close(adapters(her), adapters(whole))
+    with pytest.raises(UnknownName, match=r"'kimno'.*kimono"):
+        training.plan(her, *recipes(), only=["kimno"])
+    forgetting.remove(her, her.pictures("dress"))
+    with pytest.raises(NotReady, match=r"outfit 'dress' has no pictures"):
+        training.run(her, *recipes(), only=["dress"])
+    consenting.revoke(her, ("coat",), 7)
+    with pytest.raises(Refused, match="coat"):
+        training.run(her, *recipes(), only=["coat"])
 
 
 @pytest.mark.recipe
@@ -294,14 +343,16 @@ def test_the_last_two_checkpoints_are_kept_and_an_unreadable_one_costs_steps_onl
             return super().read(name)
 
     store = Flaky()
-    kept = Checkpoints(store, "outfits")
+    kept = Checkpoints(store, ["dress", "coat"])
     assert kept.load() is None
     for i in range(12):
-        kept.save(b"%d" % i)
-    assert len(kept.names()) == 2 and kept.load() == b"11" and Checkpoints(store, "other").load() is None
-    store.broken = kept.names()[1:]
-    assert kept.load() == b"10"
-    store.broken = kept.names()
+        kept.save(i, [b"%d" % i, b"%d of the coat" % i])
+    assert kept.steps() == [10, 11] and kept.load() == [b"11", b"11 of the coat"] and len(list(store.list())) == 4
+    assert Checkpoints(store, ["coat"]).load() == [b"11 of the coat"], "each has its own, and may go on alone"
+    assert Checkpoints(store, [None]).load() is None and Checkpoints(store, ["coat", "other"]).steps() == []
+    store.broken = ["checkpoints/outfits/coat/000011.safetensors"]
+    assert kept.load() == [b"10", b"10 of the coat"], "of one step, all of them"
+    store.broken = list(store.list())
     with pytest.raises(StoreError, match="000011"):
         kept.load()
     kept.clear()

@@ -23,6 +23,7 @@ def command(
     rank: training_options.Rank = 8,
     seed: training_options.Seed = 0,
     identity: training_options.Identity = "auto",
+    outfit: training_options.Only = "",
     until: training_options.Until = "steps",
     floor: training_options.Floor = None,
     memory: training_options.Memory = None,
@@ -39,7 +40,9 @@ def command(
     with opened(character) as workspace, output.bar("encoding") as encoding:
         for line in fitting.lines(fitting.room(workspace, recipes[1], most_bytes)):
             output.say(f"memory: {line}")
-        found = training.plan(workspace, *recipes, source, most_bytes, training.Watch(on_encoded=encoding))
+        found = training.plan(
+            workspace, *recipes, source, most_bytes, training.Watch(on_encoded=encoding), training_options.several(outfit)
+        )
     if found.kept:
         output.say(f"trained already: {', '.join(found.kept)}")
     most = "at most " if until == "converged" else ""
@@ -58,5 +61,6 @@ def _lines(stage: Plan, what: str) -> list[str]:
         which = f"group {i + 1} of {len(stage.groups)}: " if len(stage.groups) > 1 else ""
         parts = f"micro-steps of {group.micro_rows}, " if group.micro_rows else ""
         names = "" if group.names == (what,) else f"{', '.join(group.names)}, "
-        found.append(f"{which}{names}{parts}")
+        begun = f"gone on with after {group.steps_done} of " if group.steps_done else ""
+        found.append(f"{which}{names}{parts}{begun}")
     return found

@@ -26,6 +26,7 @@ Steps = Annotated[int | None, typer.Option(help="Steps of each stage (default: t
 Rank = Annotated[int, typer.Option(help="Rank of the adapters.")]
 Seed = Annotated[int, typer.Option(help="Seed of the run.")]
 Identity = Annotated[str, typer.Option(help="Pictures that she is learned from: neutral, dressed, or auto (all that may be).")]
+Only = Annotated[str, typer.Option("--outfit", help="Only this outfit or accessory, or several with commas (default: all).")]
 Until = Annotated[str, typer.Option(help="When an adapter ends: steps, or converged (on one picture in ten, held out).")]
 Floor = Annotated[int | None, typer.Option(help="Until converged: no adapter ends before so many steps (default: 100).", min=1)]
 Memory = Annotated[float | None, typer.Option(help="GiB that may be used in all (default: what is free).", min=0.1)]
@@ -44,6 +45,7 @@ def command(
     rank: Rank = 8,
     seed: Seed = 0,
     identity: Identity = "auto",
+    outfit: Only = "",
     until: Until = "steps",
     floor: Floor = None,
     memory: Memory = None,
@@ -52,7 +54,7 @@ def command(
     offload: Offload = False,
     optimizer: Optimizer = "adamw",
     min_snr: MinSnr = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Begin again, whatever is trained already.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin again, whatever is trained already (with --outfit: of these).")] = False,
     despite_lint: Annotated[bool, typer.Option("--despite-lint", help="Train although caption lint finds something serious.")] = False,
 ) -> None:
     from dressform.workspace import training
@@ -75,12 +77,12 @@ def command(
 
         preflight.passed(workspace, despite_lint)
         watch = training.Watch(on_plan, encoding)
-        made = training.run(workspace, *recipes, restart, on_step, source, budget(memory), watch)
+        made = training.run(workspace, *recipes, restart, on_step, source, budget(memory), watch, several(outfit))
         next_ = f"lookbook {character}" if workspace.trained() else f'dress {character} --wear "green coat"'
     if made.adapters:
         output.say(f"trained {', '.join(made.adapters)} in {made.seconds:.0f} s")
     else:
-        output.say("nothing to do: every adapter is trained on the pictures that are here")
+        output.say(f"nothing to do: {outfit or 'every adapter'} is trained on the pictures that are here")
     output.hint(f"dressform {next_}")
 
 
@@ -104,6 +106,11 @@ def by_means(
     """The same recipes, computed so. Raises BadInput."""
     who, wardrobe = (replace(c, offload=offload, optimizer=optimizer, min_snr=min_snr) for c in recipes)  # type: ignore[arg-type]
     return who, wardrobe
+
+
+def several(outfits: str) -> tuple[str, ...]:
+    """--outfit: its names."""
+    return tuple(name for name in outfits.split(",") if name)
 
 
 def budget(gibibytes: float | None) -> int:

@@ -1,4 +1,4 @@
-"""A run's resumable state as bytes: adapters, optimizer moments, held-out losses, and a mark of what was being trained."""
+"""The state that each adapter is gone on with, as bytes: its values, moments and held-out losses, and a mark of what it is trained on."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from dressform.train.learner import Learner
 
 _HOW = ("micro_rows", "recompute", "offload")
 """Settings that say how it is computed, not what comes out."""
+_MOMENTS = "moments."
 _SINCE = {"optimizer": "adamw", "min_snr": None, "garment_share": 0.25}
 """Settings that came later, with values that change nothing about what was trained before: left so they are not in a mark, so it is
 still known. Pictures that are called by garments have another digest."""
@@ -56,35 +57,50 @@ def mark(
     return Mark(_sha256(pictures), _sha256(json.dumps(recipe, sort_keys=True)), base_sha256, identity_sha256)
 
 
-def to_bytes(step: int, mark: Mark, learners: Sequence[Learner]) -> bytes:
+def to_bytes(step: int, mark: Mark, learner: Learner) -> bytes:
     """The state after ``step`` steps."""
-    tensors: dict[str, Tensor] = {"step": torch.tensor(step)}
-    for n, one in enumerate(learners):
-        tensors[f"{n}.value"] = one.values.detach()
-        tensors[f"{n}.held_out"] = torch.tensor(one.held_out_losses, dtype=torch.float64)
-        for key, value in one.optimizer.state[one.values].items():
-            tensors[f"{n}.moments.{key}"] = value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value)
+    tensors = {
+        "step": torch.tensor(step),
+        "value": learner.values.detach(),
+        "held_out": torch.tensor(learner.held_out_losses, dtype=torch.float64),
+    }
+    for key, value in learner.optimizer.state[learner.values].items():
+        tensors[f"{_MOMENTS}{key}"] = value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value)
     return save_tensors(tensors, {f"mark.{k}": v for k, v in asdict(mark).items()})
 
 
-def restore(data: bytes, mark: Mark, learners: Sequence[Learner]) -> int:
-    """Put a saved state back and return its step. Raises BadInput where it belongs to another run, naming what changed."""
-    if changed := mark.changed(_mark_of(data)):
-        raise BadInput(
-            f"an unfinished training is there, but since then this has changed: {', '.join(changed)}. "
-            "Change it back to go on where it stopped, or run train with --restart to begin again"
-        )
-    tensors = load_tensors(data)
-    if any(tensors[f"{n}.value"].shape != one.values.shape for n, one in enumerate(learners)):
+def restore(states: Sequence[bytes], marks: Sequence[Mark], learners: Sequence[Learner]) -> int:
+    """Put saved states back, one of each learner, all of one step, and return it.
+
+    Raises BadInput where one belongs to another run, naming what changed and in whose; then nothing is put back.
+    """
+    refuse_changed(marks, [_mark_of(data) for data in states], [one.name for one in learners])
+    found = [load_tensors(data) for data in states]
+    if any("value" not in own or own["value"].shape != one.values.shape for own, one in zip(found, learners, strict=True)):
         raise BadInput("an unfinished training is there, begun by an earlier version of dressform: run train with --restart to begin again")
     with torch.no_grad():
-        for n, one in enumerate(learners):
+        for own, one in zip(found, learners, strict=True):
             device = one.values.device
-            one.values.copy_(tensors[f"{n}.value"])
-            one.held_out_losses = tensors[f"{n}.held_out"].tolist()
-            begin = f"{n}.moments."
-            one.optimizer.state[one.values] = {k.removeprefix(begin): _back(v, device) for k, v in tensors.items() if k.startswith(begin)}
-    return int(tensors["step"])
+            one.values.copy_(own["value"])
+            one.held_out_losses = own["held_out"].tolist()
+            moments = {k.removeprefix(_MOMENTS): _back(v, device) for k, v in own.items() if k.startswith(_MOMENTS)}
+            one.optimizer.state[one.values] = moments
+    (step,) = {int(own["step"]) for own in found}
+    return step
+
+
+def refuse_changed(marks: Sequence[Mark], before: Sequence[Mark], names: Sequence[str]) -> None:
+    """Raises BadInput where what is trained is not what was begun: what changed, and in which of them where not in all."""
+    changed: dict[str, list[str]] = {}
+    for mark, earlier, name in zip(marks, before, names, strict=True):
+        for what in mark.changed(earlier):
+            changed.setdefault(what, []).append(name)
+    said = [what if len(whose) == len(names) else f"{what} of {', '.join(whose)}" for what, whose in changed.items()]
+    if said:
+        raise BadInput(
+            f"an unfinished training is there, but since then this has changed: {', '.join(said)}. "
+            "Change it back to go on where it stopped, or run train with --restart to begin again (an outfit alone: with --outfit)"
+        )
 
 
 def _back(value: Tensor, device: torch.device) -> Tensor | int:

@@ -37,12 +37,19 @@ class Previews:
 
 @dataclass(frozen=True)
 class Saved:
-    """Where a run keeps its checkpoints: ``load`` gives the last one or None; ``save`` keeps a newer one."""
+    """Where a run keeps its checkpoints: one state of each job, all of one step, and the mark of what each is trained on.
 
-    load: Callable[[], bytes | None]
-    save: Callable[[bytes], None]
-    mark: Mark
+    ``load`` gives the last ones or None; ``save(step, states)`` keeps newer ones, all or none of them.
+    """
+
+    load: Callable[[], Sequence[bytes] | None]
+    save: Callable[[int, Sequence[bytes]], None]
+    marks: Sequence[Mark]
     every_steps: int = 100
+
+    def keep(self, step: int, learners: Sequence[Learner]) -> None:
+        """Save how far they are."""
+        self.save(step, [checkpoint.to_bytes(step, mark, one) for mark, one in zip(self.marks, learners, strict=True)])
 
 
 def train(
@@ -66,8 +73,8 @@ def train(
     backbone.release_encoders()
     learners = [_learner(job, config, empty.device) for job in jobs]
     first = 0
-    if saved and (state := saved.load()) is not None:
-        first = checkpoint.restore(state, saved.mark, learners)
+    if saved and (states := saved.load()) is not None:
+        first = checkpoint.restore(states, saved.marks, learners)
     below = [one and one.to(empty.device).requires_grad_(False) for one in under_each(frozen, len(jobs))]
     at = _Place(first)
     try:
@@ -81,10 +88,10 @@ def train(
                         previews.draw(passes.stack, [one.name for one in live], at.step)
                         backbone.release_encoders()
                     if saved and at.step % saved.every_steps == 0 and at.ahead(learners):
-                        saved.save(checkpoint.to_bytes(at.step, saved.mark, learners))
+                        saved.keep(at.step, learners)
     except KeyboardInterrupt:
         if saved and at.whole and at.step > first:
-            saved.save(checkpoint.to_bytes(at.step, saved.mark, learners))
+            saved.keep(at.step, learners)
         raise
     for one in learners:
         one.adapter.info = replace(one.adapter.info, steps=one.course.steps)

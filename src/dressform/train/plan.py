@@ -26,10 +26,11 @@ class Cost:
 
 @dataclass(frozen=True)
 class Group:
-    """Adapters that train in one batch; ``micro_rows`` as in TrainConfig."""
+    """Adapters that train in one batch; ``micro_rows`` as in TrainConfig. ``steps_done``: those of a group that was begun."""
 
     names: tuple[str, ...]
     micro_rows: int = 0
+    steps_done: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def estimated(groups: Sequence[Group], steps: Mapping[str, int], rows: int, cost
     seconds = peak = 0.0
     for group in groups:
         passes = -(-rows // group.micro_rows) if group.micro_rows else 1
-        longest = max(steps[name] for name in group.names)
-        seconds += cost.fixed_seconds * longest * passes + cost.row_seconds * rows * sum(steps[name] for name in group.names)
+        left = [max(0, steps[name] - group.steps_done) for name in group.names]
+        seconds += cost.fixed_seconds * max(left) * passes + cost.row_seconds * rows * sum(left)
         peak = max(peak, cost.fixed_bytes + cost.row_bytes * len(group.names) * (group.micro_rows or rows))
     return seconds, peak
 

@@ -1,44 +1,61 @@
-"""A run's checkpoints in the store: the last two, so that one that cannot be read costs steps and not the run."""
+"""The checkpoints of adapters that train together in the store: of the last two steps, so that one unreadable costs steps, not the run."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from dressform.errors import StoreError
 from dressform.store import Store
 
+FOLDER = "checkpoints/"
+OF_OUTFITS = f"{FOLDER}outfits/"
 _KEPT = 2
 
 
+def place_of(outfit: str | None) -> str:
+    """Where an outfit's checkpoints lie, or the identity's (None)."""
+    return f"{FOLDER}identity/" if outfit is None else f"{OF_OUTFITS}{outfit}/"
+
+
 class Checkpoints:
-    """The checkpoints of the run called ``what``, numbered. Going on from an older one gives the same adapters (a run is exact)."""
+    """Those of ``outfits`` (None: the identity): a file of each, by step. Going on from an older step ends the same (a run is exact).
 
-    def __init__(self, store: Store, what: str) -> None:
-        self._store, self._place = store, f"checkpoints/{what}/"
+    Each adapter has files of its own, so that what is forgotten or begun again takes nothing with it.
+    """
 
-    def load(self) -> bytes | None:
-        """The newest one that can be read, or None where there is none. Raises StoreError where none of them can be."""
+    def __init__(self, store: Store, outfits: Sequence[str | None]) -> None:
+        self._store, self._places = store, [place_of(one) for one in outfits]
+
+    def load(self) -> list[bytes] | None:
+        """The newest that can be read of all of them, or None where there are none. Raises StoreError where none can be."""
         unreadable: StoreError | None = None
-        for name in reversed(self.names()):
+        for step in reversed(self.steps()):
             try:
-                return self._store.read(name)
+                return [self._store.read(_file(place, step)) for place in self._places]
             except StoreError as error:
                 unreadable = unreadable or error
         if unreadable is not None:
             raise unreadable
         return None
 
-    def save(self, data: bytes) -> None:
-        """Keep one more, then forget all but the last two."""
-        names = self.names()
-        number = int(names[-1].rsplit("/", 1)[1].split(".")[0]) + 1 if names else 0
-        self._store.write(f"{self._place}{number:06d}.safetensors", data)
-        for old in self.names()[:-_KEPT]:
-            self._store.delete(old)
+    def save(self, step: int, states: Sequence[bytes]) -> None:
+        """Keep those of one more step, then forget all but the last two."""
+        self._store.write_all({_file(place, step): data for place, data in zip(self._places, states, strict=True)})
+        kept = {_file(place, one) for place in self._places for one in self.steps()[-_KEPT:]}
+        self._store.delete_all([name for name in self._names() if name not in kept])
 
-    def names(self) -> list[str]:
-        """Oldest first."""
-        return list(self._store.list(self._place))
+    def steps(self) -> list[int]:
+        """Those that all of them have one of, the first of them first."""
+        each = [{int(n.removeprefix(place).split(".")[0]) for n in self._store.list(place)} for place in self._places]
+        return sorted(set.intersection(*each)) if each else []
 
     def clear(self) -> None:
         """Forget them all."""
-        for name in self.names():
-            self._store.delete(name)
+        self._store.delete_all(self._names())
+
+    def _names(self) -> list[str]:
+        return [name for place in self._places for name in self._store.list(place)]
+
+
+def _file(place: str, step: int) -> str:
+    return f"{place}{step:06d}.safetensors"

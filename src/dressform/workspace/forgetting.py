@@ -15,6 +15,7 @@ from dressform.consent import lineage
 from dressform.records import Picture
 from dressform.train import cache
 from dressform.workspace import captioning, character_file
+from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.ledger_head import keep_head
 from dressform.workspace.workspace import Workspace, asset_of
 
@@ -55,9 +56,12 @@ def attest(workspace: Workspace, statement: str, evidence: Sequence[str]) -> Non
 
 
 def forget_empty(workspace: Workspace, outfit: str | None) -> None:
-    """An outfit that has neither pictures nor an adapter any more is not known any more; those that a revocation hides count."""
+    """An outfit without pictures is not gone on with, and without an adapter not known any more; those that a revocation hides count."""
     her = workspace.character
-    if outfit and her.outfit(outfit) and not has_pictures(workspace, outfit) and workspace.adapter_name(outfit) not in workspace.store:
+    if not outfit or has_pictures(workspace, outfit):
+        return
+    Checkpoints(workspace.store, [outfit]).clear()
+    if her.outfit(outfit) and workspace.adapter_name(outfit) not in workspace.store:
         workspace.character = character_file.update(
             workspace.root, lambda now: replace(now, outfits=tuple(o for o in now.outfits if o.name != outfit))
         )

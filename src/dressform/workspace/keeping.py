@@ -11,6 +11,7 @@ from dressform.consent.gate import Grant
 from dressform.consent.scopes import Scope
 from dressform.errors import Failed
 from dressform.train.checkpoint import Mark
+from dressform.workspace.checkpoints import FOLDER, place_of
 from dressform.workspace.workspace import Workspace
 
 
@@ -26,10 +27,15 @@ def is_trained(workspace: Workspace, outfit: str | None) -> bool:
     return name in workspace.store and f"{name}.mark" in workspace.store
 
 
-def begin_again(workspace: Workspace, outfits: Sequence[str]) -> None:
-    """Let neither the identity nor these outfits count as trained, and forget what was begun. The adapters stay until others are kept."""
-    marks = [f"{workspace.adapter_name(name)}.mark" for name in (None, *outfits)]
-    workspace.store.delete_all([*workspace.store.list("checkpoints/"), *(m for m in marks if m in workspace.store)])
+def begin_again(workspace: Workspace, outfits: Sequence[str | None]) -> None:
+    """Let none of these count as trained (None: the identity, and then whatever was begun stands on another), and forget what was begun.
+
+    The adapters stay until others are kept.
+    """
+    marks = [f"{workspace.adapter_name(name)}.mark" for name in outfits]
+    places = [FOLDER] if None in outfits else [place_of(name) for name in outfits]
+    begun = [name for place in places for name in workspace.store.list(place)]
+    workspace.store.delete_all([*begun, *(m for m in marks if m in workspace.store)])
 
 
 def keep(workspace: Workspace, grant: Grant[Scope], outfit: str | None, adapter: Adapter, mark: Mark, inputs: Sequence[str]) -> None:

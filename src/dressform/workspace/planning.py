@@ -20,12 +20,12 @@ from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.plan import Cost, Group, Plan, estimated, planned
 from dressform.train.trial import measured
 from dressform.workspace import fitting
-from dressform.workspace.checkpoints import Checkpoints
+from dressform.workspace.checkpoints import FOLDER, OF_OUTFITS, Checkpoints
 from dressform.workspace.datasets import Material
 from dressform.workspace.keeping import is_done
 from dressform.workspace.workspace import IDENTITY, Workspace
 
-GROUPS, _OF_OUTFITS = "checkpoints/groups.json", "checkpoints/outfits-"
+GROUPS = f"{FOLDER}groups.json"
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,14 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes) -> Outlo
     budget = recipes.memory_bytes or memory.budget_bytes(_device(workspace))
     own = [n for n in given.outfits if not workspace.imported(n)]
     anew = not is_done(workspace, None, who)
-    if anew and list(workspace.store.list(_OF_OUTFITS)):
+    if anew and any(workspace.store.list(OF_OUTFITS)):
         raise BadInput(
             "an unfinished training of outfits is there, but since then this has changed: the identity that they stand on (its pictures, "
             "captions or recipe). Change it back to go on where it stopped, or run train with --restart to begin again"
         )
     if anew:
         cost = _cost(workspace, IDENTITY, recipes.identity, anchored_identity(recipes.identity.anchor), budget, given.text_length)
-        identity = planned({IDENTITY: recipes.identity.steps}, recipes.identity.rows, cost, budget)
+        identity = _of_her(workspace, recipes.identity, cost, budget)
         todo = own
     else:
         identity = None
@@ -92,26 +92,42 @@ def identity_mark(workspace: Workspace, given: Material, config: TrainConfig) ->
     return mark(config, workspace.backbone.sha256, "", [given.identity])
 
 
-def outfit_mark(workspace: Workspace, given: Material, config: TrainConfig, *names: str) -> Mark:
-    """What these outfits are trained on, on top of the identity as it is kept."""
-    return mark(config, workspace.backbone.sha256, workspace.adapter_sha256(None), [given.outfits[n] for n in names])
+def outfit_mark(workspace: Workspace, given: Material, config: TrainConfig, name: str) -> Mark:
+    """What this outfit is trained on, on top of the identity as it is kept."""
+    return mark(config, workspace.backbone.sha256, workspace.adapter_sha256(None), [given.outfits[name]])
+
+
+def _of_her(workspace: Workspace, config: TrainConfig, cost: Cost, budget: float) -> Plan:
+    """The plan for her identity, from the step that it was begun to, if it was."""
+    (group,) = planned({IDENTITY: config.steps}, config.rows, cost, budget).groups
+    group = replace(group, steps_done=max(Checkpoints(workspace.store, [None]).steps(), default=0))
+    return Plan((group,), *estimated([group], {IDENTITY: config.steps}, config.rows, cost))
 
 
 def _outfits(workspace: Workspace, recipes: Recipes, todo: Sequence[str], own: Sequence[str], budget: float, length: int) -> Plan:
-    """The plan for those still ``todo``; a group that was begun is gone on with whole, where all of it is ``own``: to be trained here."""
+    """The plan for those still ``todo``: of the groups that were begun what is ``own``, to be trained here, and then the others."""
     config = recipes.outfits
     cost = _cost(workspace, "outfits", config, outfit_on_identity(config.preserve), budget, length)
-    steps = dict.fromkeys(todo, config.steps)
     begun = [
-        group
-        for group in _begun(workspace, config)
-        if set(group.names) & set(todo) and set(group.names) <= set(own)
-        and (Checkpoints(workspace.store, place_of("outfits", group)).names() or _fits(group, config, cost, budget))
-    ]  # fmt: skip
+        left
+        for group in _remembered(workspace, config)
+        if (left := _left_of(workspace, group, own))
+        and set(left.names) & set(todo)
+        and (left.steps_done or _fits(left, config, cost, budget))
+    ]
     fresh = [name for name in todo if not any(name in group.names for group in begun)]
     groups = [*begun, *(planned(dict.fromkeys(fresh, config.steps), config.rows, cost, budget).groups if fresh else ())]
-    steps |= {name: config.steps for group in begun for name in group.names}
+    steps = {name: config.steps for group in groups for name in group.names}
     return Plan(tuple(groups), *estimated(groups, steps, config.rows, cost))
+
+
+def _left_of(workspace: Workspace, group: Group, own: Sequence[str]) -> Group | None:
+    """A remembered group without those that are not trained here any more, or have to begin again while others of it have begun."""
+    here = [name for name in group.names if name in own]
+    begun = [name for name in here if Checkpoints(workspace.store, [name]).steps()]
+    if begun:
+        return Group(tuple(begun), group.micro_rows, max(Checkpoints(workspace.store, begun).steps(), default=0))
+    return group if len(here) == len(group.names) else None
 
 
 def _fits(group: Group, config: TrainConfig, cost: Cost, budget: float) -> bool:
@@ -119,25 +135,30 @@ def _fits(group: Group, config: TrainConfig, cost: Cost, budget: float) -> bool:
     return peak <= budget
 
 
-def place_of(what: str, group: Group) -> str:
-    """The name of a run's checkpoints: the identity's, or those of outfits that train together."""
-    return what if what == IDENTITY else f"{what}-{sha256('|'.join(group.names).encode()).hexdigest()[:12]}"
-
-
 def remember(workspace: Workspace, config: TrainConfig, groups: Sequence[Group]) -> None:
-    """Keep the groups of a run that begins, so that it goes on with the same ones: a batch's size shows in the last bit of a sum."""
-    named = [asdict(g) | {"names": list(g.names)} for g in groups]
-    if GROUPS in workspace.store and json.loads(workspace.store.read(GROUPS))["groups"] == named:
-        return
-    workspace.store.write(GROUPS, json.dumps({"key": _key(workspace, "outfits", config), "groups": named}).encode())
+    """Keep the groups of a run that begins, so that it goes on with the same ones: a batch's size shows in the last bit of a sum.
+
+    Groups that others were begun in are still known.
+    """
+    before, now = _read(workspace), {name for group in groups for name in group.names}
+    others = [Group(names, group.micro_rows) for group in before if (names := tuple(n for n in group.names if n not in now))]
+    known = [Group(group.names, group.micro_rows) for group in groups] + others
+    if known != before:
+        named = [{"names": list(group.names), "micro_rows": group.micro_rows} for group in known]
+        workspace.store.write(GROUPS, json.dumps({"key": _key(workspace, "outfits", config), "groups": named}).encode())
 
 
-def _begun(workspace: Workspace, config: TrainConfig) -> list[Group]:
+def _remembered(workspace: Workspace, config: TrainConfig) -> list[Group]:
+    """The groups that a run was parted into; of another recipe only while something of them is begun: it says then what changed."""
     if GROUPS not in workspace.store:
         return []
     said = json.loads(workspace.store.read(GROUPS))
-    if said["key"] != _key(workspace, "outfits", config) and not list(workspace.store.list(_OF_OUTFITS)):
-        return []
+    same = said["key"] == _key(workspace, "outfits", config)
+    return _read(workspace) if same or any(workspace.store.list(OF_OUTFITS)) else []
+
+
+def _read(workspace: Workspace) -> list[Group]:
+    said = json.loads(workspace.store.read(GROUPS)) if GROUPS in workspace.store else {"groups": ()}
     return [Group(tuple(g["names"]), g["micro_rows"]) for g in said["groups"]]
 
 

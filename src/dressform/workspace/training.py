@@ -6,8 +6,9 @@ The identity comes from every picture of her: neutral ones, and dressed ones wit
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import get_args
 
 from dressform.adapters.stack import Adapter
@@ -31,12 +32,12 @@ from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.optimizer import refuse_missing
 from dressform.train.plan import Group
 from dressform.workspace.character_file import held
-from dressform.workspace.checkpoints import Checkpoints
+from dressform.workspace.checkpoints import FOLDER, Checkpoints
 from dressform.workspace.datasets import Material, Origin, identity_pictures, material
 from dressform.workspace.describing import can_describe
 from dressform.workspace.keeping import begin_again, is_trained, keep
 from dressform.workspace.looking import refuse_unmasked
-from dressform.workspace.planning import Outlook, Recipes, identity_mark, look_ahead, outfit_mark, place_of, remember
+from dressform.workspace.planning import Outlook, Recipes, identity_mark, look_ahead, outfit_mark, remember
 from dressform.workspace.previewing import preview
 from dressform.workspace.workspace import IDENTITY, Workspace, asset_of
 
@@ -84,10 +85,12 @@ def run(
     source: Origin = "auto",
     memory_bytes: int = 0,
     watch: Watch = NOBODY,
+    only: Sequence[str] = (),
 ) -> Trained:
     """Train what is missing; what is trained already, on the same pictures, is kept. Goes on where a training stopped.
 
-    ``restart`` lets nothing count as trained: each adapter serves until its new one is kept, and a restart that was stopped is
+    ``only``: these outfits and accessories, and her identity where that is missing; () for all. ``restart`` lets nothing count as
+    trained (of ``only`` these, where some are named): each adapter serves until its new one is kept, and a restart that was stopped is
     gone on with by a run without it. ``source`` says what the identity is learned from; "auto" takes all pictures of her.
     ``memory_bytes``: what this process may hold in all (0: what is free). Every step is written to ``reports/train``.
 
@@ -96,16 +99,30 @@ def run(
     where another process is training her.
     """
     with held(workspace.root, "training", wait_seconds=0):  # two at once would learn outfits on each other's identity
-        return _run_alone(workspace, Recipes(identity, outfits, memory_bytes), restart, on_step, source, watch)
+        return _run_alone(workspace, Recipes(identity, outfits, memory_bytes), _Wanted(source, only, restart), on_step, watch)
 
 
-def _run_alone(workspace: Workspace, recipes: Recipes, restart: bool, on_step: OnStep, source: Origin, watch: Watch) -> Trained:
+@dataclass(frozen=True)
+class _Wanted:
+    """What the identity is learned from, which outfits (none named: all), and whether they begin again."""
+
+    source: Origin
+    only: Sequence[str]
+    restart: bool = False
+
+    @property
+    def her_again(self) -> bool:
+        """Whether her identity begins again too."""
+        return self.restart and not self.only
+
+
+def _run_alone(workspace: Workspace, recipes: Recipes, wanted: _Wanted, on_step: OnStep, watch: Watch) -> Trained:
     began = time.monotonic()
-    asked = _agreed(workspace, source, restart)
-    refuse_unmasked(asked.pictures)
+    asked = _agreed(workspace, wanted)
+    refuse_unmasked(asked.every)
     given, recipes = _prepared(workspace, asked, recipes, watch)
-    if restart:  # after all that is refused for what was asked: a restart that cannot begin forgets nothing
-        begin_again(workspace, sorted({p.outfit for p in asked.pictures if p.outfit is not None}))
+    if wanted.restart:  # after all that is refused for what was asked: a restart that cannot begin forgets nothing
+        begin_again(workspace, asked.names if wanted.only else (None, *asked.names))
     outlook = look_ahead(workspace, given, recipes)
     watch.on_plan(outlook)
 
@@ -118,8 +135,9 @@ def _run_alone(workspace: Workspace, recipes: Recipes, restart: bool, on_step: O
         made.append(IDENTITY)
     if asked.learn_outfits and outlook.outfits is not None:
         made += _train_outfits(stage(asked.learn_outfits))
-    _clear(workspace)
-    given.drop_unused()
+    if not wanted.only:  # or others may be begun, and need what is encoded
+        workspace.store.delete_all(list(workspace.store.list(FOLDER)))
+        given.drop_unused()
     return Trained(tuple(made), time.monotonic() - began)
 
 
@@ -130,21 +148,28 @@ def plan(
     source: Origin = "auto",
     memory_bytes: int = 0,
     watch: Watch = NOBODY,
+    only: Sequence[str] = (),
 ) -> Outlook:
     """What ``run`` would do now; a step is measured, nothing is trained. Raises as it does before its first step."""
-    asked = _agreed(workspace, source)
-    refuse_unmasked(asked.pictures)
+    asked = _agreed(workspace, _Wanted(source, only))
+    refuse_unmasked(asked.every)
     return look_ahead(workspace, *_prepared(workspace, asked, Recipes(identity, outfits, memory_bytes), watch))
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """The pictures to learn from, those that show her among them, and consent to either (None: nothing to learn there)."""
+    """The outfits to learn, the pictures to learn from, those that show her, and consent to either (None: nothing to learn there)."""
 
+    names: list[str]
     pictures: list[Picture]
     of_her: list[Picture]
     learn_her: Grant[Scope] | None
     learn_outfits: Grant[Scope] | None
+
+    @property
+    def every(self) -> list[Picture]:
+        """All pictures that something is learned from."""
+        return list({p.id: p for p in (*self.pictures, *self.of_her)}.values())
 
 
 def _prepared(workspace: Workspace, asked: _Asked, recipes: Recipes, watch: Watch) -> tuple[Material, Recipes]:
@@ -184,13 +209,8 @@ def _on_this_base(workspace: Workspace, asked: _Asked, recipes: Recipes) -> Reci
     return Recipes(identity, outfits, recipes.memory_bytes)
 
 
-def _clear(workspace: Workspace) -> None:
-    """Forget checkpoints and groups."""
-    workspace.store.delete_all(list(workspace.store.list("checkpoints/")))
-
-
-def _agreed(workspace: Workspace, origin: Origin, restart: bool = False) -> _Asked:
-    """What there is to learn from, and consent to it. Raises NotReady or Refused.
+def _agreed(workspace: Workspace, wanted: _Wanted) -> _Asked:
+    """What there is to learn from, and consent to it. Raises NotReady or Refused, and UnknownName for an outfit that she has not.
 
     An outfit that was taken back is left out, and holds up none of the others. An identity that was made elsewhere is not learned:
     it needs no pictures of her, and no consent to learn from them.
@@ -198,20 +218,32 @@ def _agreed(workspace: Workspace, origin: Origin, restart: bool = False) -> _Ask
     revoked = workspace.gate.state().revoked
     pictures = [p for p in workspace.pictures(every=True) if p.outfit is None or asset_of(p.outfit) not in revoked]
     names = sorted({p.outfit for p in pictures if p.outfit is not None})
-    elsewhere = workspace.imported(None) and not restart
+    if wanted.only:
+        names = _named(workspace, wanted.only, names)
+    elsewhere = workspace.imported(None) and not wanted.her_again
     if elsewhere and not names:
         raise NotReady("her identity was made elsewhere, and there is no outfit to learn yet: dressform add FOLDER --outfit NAME")
-    of_her = [] if elsewhere else _pictures_of_her(workspace, pictures, origin, restart)
+    of_her = [] if elsewhere else _pictures_of_her(workspace, pictures, wanted)
     learn_her = None if elsewhere else workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in of_her}))
     learn_outfits = workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None
-    return _Asked(pictures, of_her, learn_her, learn_outfits)
+    return _Asked(names, [p for p in pictures if p.outfit is None or p.outfit in names], of_her, learn_her, learn_outfits)
 
 
-def _pictures_of_her(workspace: Workspace, pictures: Sequence[Picture], origin: Origin, restart: bool) -> list[Picture]:
+def _named(workspace: Workspace, only: Sequence[str], there: Collection[str]) -> list[str]:
+    """The outfits and accessories of these names. Raises UnknownName, Refused, and NotReady for one with no pictures to learn from."""
+    for name in only:
+        if name not in there:
+            kind = workspace.outfit(name).kind
+            workspace.gate.need("train:outfit", asset_of(name))
+            raise NotReady(f"{kind} {name!r} has no pictures to learn from: add some with dressform add")
+    return sorted(set(only))
+
+
+def _pictures_of_her(workspace: Workspace, pictures: Sequence[Picture], wanted: _Wanted) -> list[Picture]:
     """Those that her identity is learned from. Raises NotReady where there are none."""
-    learned = frozenset() if restart or not is_trained(workspace, None) else _learned_from(workspace)
-    of_her = identity_pictures(pictures, origin, workspace.character.named("accessory"), learned)
-    if origin == "auto" and any(p.outfit is None for p in of_her):
+    learned = frozenset() if wanted.her_again or not is_trained(workspace, None) else _learned_from(workspace)
+    of_her = identity_pictures(pictures, wanted.source, workspace.character.named("accessory"), learned)
+    if wanted.source == "auto" and any(p.outfit is None for p in of_her):
         showing = {None, *(name for name in {p.outfit for p in of_her} if name is not None and _may_show_her(workspace, name))}
         of_her = [p for p in of_her if p.outfit in showing]
     return of_her
@@ -255,9 +287,9 @@ def _train_identity(her: _Training) -> None:
     mark = identity_mark(workspace, her.given, config)
     adapter = _new_adapter(workspace, IDENTITY, workspace.character.name, workspace.character.trigger, config, "")
     job = Job(adapter, her.given.identity)
-    _run(her, IDENTITY, group, [job], anchored_identity(config.anchor), None, mark)
+    _run(her, IDENTITY, group, [job], anchored_identity(config.anchor), None, [mark])
     keep(workspace, her.grant, None, adapter, mark, her.given.identity.ids)
-    _checkpoints(workspace, IDENTITY, group).clear()
+    Checkpoints(workspace.store, [None]).clear()
 
 
 def _train_outfits(her: _Training) -> list[str]:
@@ -287,28 +319,26 @@ def _train_group(her: _Training, group: Group, who: Adapter) -> None:
         worn = workspace.outfit(name)
         adapter = _new_adapter(workspace, worn.kind, called, worn.trigger, config, identity_sha)
         jobs.append(Job(adapter, her.given.outfits[name]))
-    together = outfit_mark(workspace, her.given, config, *group.names)
-    _run(her, "outfits", group, jobs, outfit_on_identity(config.preserve), who, together)
-    for name, job in zip(group.names, jobs, strict=True):
+    marks = [outfit_mark(workspace, her.given, config, name) for name in group.names]
+    _run(her, "outfits", group, jobs, outfit_on_identity(config.preserve), who, marks)
+    for name, job, mark in zip(group.names, jobs, marks, strict=True):
         own = workspace.gate.need("train:outfit", asset_of(None), asset_of(name))
-        mark = outfit_mark(workspace, her.given, config, name)
         keep(workspace, own, name, job.adapter, mark, [identity_sha, *job.data.ids])
-    _checkpoints(workspace, "outfits", group).clear()
+    Checkpoints(workspace.store, group.names).clear()
 
 
-def _checkpoints(workspace: Workspace, what: str, group: Group) -> Checkpoints:
-    return Checkpoints(workspace.store, place_of(what, group))
-
-
-def _run(her: _Training, what: str, group: Group, jobs: list[Job], objective: Objective, frozen: Adapter | None, mark: Mark) -> None:
+def _run(
+    her: _Training, what: str, group: Group, jobs: list[Job], objective: Objective, frozen: Adapter | None, marks: Sequence[Mark]
+) -> None:
     workspace, config = her.workspace, her.recipes.identity if what == IDENTITY else her.recipes.outfits
-    place, kept = place_of(what, group), _checkpoints(workspace, what, group)
+    outfits = [None] if what == IDENTITY else list(group.names)
+    kept, place = Checkpoints(workspace.store, outfits), what if what == IDENTITY else f"{what}-{_short(group.names)}"
 
-    def save(data: bytes) -> None:
+    def save(step: int, states: Sequence[bytes]) -> None:
         workspace.gate.holds(her.grant)  # also where an interruption saves, or a preview took its time since the step
-        kept.save(data)
+        kept.save(step, states)
 
-    called = {job.adapter.info.name: None if what == IDENTITY else name for name, job in zip(group.names, jobs, strict=True)}
+    called = {job.adapter.info.name: outfit for outfit, job in zip(outfits, jobs, strict=True)}
     previews = Previews(
         lambda stack, live, step: preview(
             workspace, her.grant, f"previews/{place}-{step:05d}.png", her.pictures, stack, [called[name] for name in live]
@@ -317,8 +347,13 @@ def _run(her: _Training, what: str, group: Group, jobs: list[Job], objective: Ob
     )
     train(
         workspace.backbone, jobs, objective, replace(config, micro_rows=group.micro_rows or config.micro_rows), frozen,
-        Saved(kept.load, save, mark), lambda event: her.on_step(what, event), previews,
+        Saved(kept.load, save, marks), lambda event: her.on_step(what, event), previews,
     )  # fmt: skip
+
+
+def _short(names: Sequence[str]) -> str:
+    """A word for adapters that train together."""
+    return sha256("|".join(names).encode()).hexdigest()[:12]
 
 
 def _new_adapter(workspace: Workspace, kind: str, name: str, trigger: str, config: TrainConfig, identity_sha: str) -> Adapter:
