@@ -2,7 +2,7 @@
 
     python -m benchmarks.trust.resume [--runs 50] [--steps 220] [--json FILE]
 
-Each run trains a small character (identity, then an outfit) and is killed with SIGKILL at one to three random moments, then
+Each run trains a small character (identity, then two outfits together) and is killed with SIGKILL at one to three random moments, then
 resumed until it is done. Its adapter files are held against those of a run that nobody killed. Stated: the same SHA-256, every
 time. On one CPU thread: what is exact there is the order of every sum.
 """
@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.trust.running import STAGES, Running, adapters, copied, make
+from benchmarks.trust.running import OUTFITS, STAGES, Running, adapters, copied, make
 from benchmarks.trust.written import write
 from dressform.measure.statistics import share
 
@@ -55,7 +55,7 @@ def main() -> None:
         for _ in Running(whole, args.steps):
             pass
         wanted = adapters(whole)
-        assert len(wanted) == STAGES, wanted
+        assert len(wanted) == 1 + len(OUTFITS), wanted
         for i in range(args.runs):
             place = copied(Path(where), Path(where) / f"run{i}")
             count, taken = killed(place, args.steps, rng)
