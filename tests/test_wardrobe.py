@@ -198,8 +198,9 @@ def test_an_unfinished_run_that_changed_says_what_changed(made) -> None:
         training.run(her, *recipes(), on_step=stop)
     before = {n: her.store.read(n) for n in her.store.list("checkpoints/")}
     identity, outfits = recipes()
-    with pytest.raises(BadInput, match=r"this has changed: recipe\..*--restart"):
-        training.run(her, identity, replace(outfits, preserve=0.5))
+    for go_on in (training.run, training.plan):
+        with pytest.raises(BadInput, match=r"this has changed: recipe\..*--restart"):
+            go_on(her, identity, replace(outfits, preserve=0.5))
     who = her.adapter_sha256(None)
     for go_on in (training.run, training.plan):
         with pytest.raises(BadInput, match=r"this has changed: the identity that they stand on.*--restart"):
@@ -293,8 +294,9 @@ def test_one_of_those_that_were_begun_can_go_or_begin_again_and_the_others_go_on
     forgetting.remove(her, her.pictures("kimono"))
     assert groups() == (Group(("dress", "coat", "apron"), 0, 2),) and not list(her.store.list("checkpoints/outfits/kimono/"))
     captioning.write(her, {her.pictures("coat")[0]: "another pose"}, "edit")
-    with pytest.raises(BadInput, match=r"has changed: pictures, masks or captions of aoi-coat\. .*--outfit"):
-        training.run(her, *recipes())
+    for go_on in (training.run, training.plan):
+        with pytest.raises(BadInput, match=r"has changed: pictures, masks or captions of aoi-coat\. .*--outfit"):
+            go_on(her, *recipes())
     assert training.run(her, *recipes(), only=["coat"], restart=True, on_step=stop).adapters == ("coat",)
     assert groups() == (Group(("dress", "apron"), 0, 2),)
     assert training.run(her, *recipes(), on_step=stop).adapters == ("dress", "apron")

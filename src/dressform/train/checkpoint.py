@@ -74,7 +74,7 @@ def restore(states: Sequence[bytes], marks: Sequence[Mark], learners: Sequence[L
 
     Raises BadInput where one belongs to another run, naming what changed and in whose; then nothing is put back.
     """
-    refuse_changed(marks, [_mark_of(data) for data in states], [one.name for one in learners])
+    refuse_changed(marks, [mark_of(data) for data in states], [one.name for one in learners])
     found = [load_tensors(data) for data in states]
     if any("value" not in own or own["value"].shape != one.values.shape for own, one in zip(found, learners, strict=True)):
         raise BadInput("an unfinished training is there, begun by an earlier version of dressform: run train with --restart to begin again")
@@ -110,7 +110,8 @@ def _back(value: Tensor, device: torch.device) -> Tensor | int:
     return value.to(device)
 
 
-def _mark_of(data: bytes) -> Mark:
+def mark_of(data: bytes) -> Mark:
+    """What a state was trained on; empty words where it does not say."""
     found = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
     return Mark(**{f.name: found.get(f"mark.{f.name}", "") for f in fields(Mark)})
 

@@ -11,7 +11,7 @@ from hashlib import sha256
 import torch
 
 from dressform.errors import BadInput
-from dressform.train import memory
+from dressform.train import checkpoint, memory
 from dressform.train.checkpoint import Mark, mark
 from dressform.train.config import TrainConfig
 from dressform.train.objective import Objective
@@ -85,6 +85,27 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes) -> Outlo
     kept = ([IDENTITY] if identity is None else []) + [n for n in given.outfits if n not in todo]
     outfits = _outfits(workspace, recipes, todo, own, budget, given.text_length) if todo else None
     return Outlook(tuple(kept), identity, outfits, budget, workspace.character.named("accessory"), len(given.identity.ids))
+
+
+def refuse_what_changed(workspace: Workspace, given: Material, recipes: Recipes, outlook: Outlook) -> None:
+    """Raises BadInput where something that was begun cannot be gone on with, as the training does when it reads what was saved."""
+    her, worn = outlook.identity, outlook.outfits
+    begun: list[dict[str | None, Mark]] = []
+    if her and her.groups[0].steps_done:
+        begun.append({None: identity_mark(workspace, given, recipes.identity)})
+    for group in worn.groups if worn else ():
+        if group.steps_done:
+            begun.append({name: outfit_mark(workspace, given, recipes.outfits, name) for name in group.names})
+    for marks in begun:
+        states = Checkpoints(workspace.store, list(marks)).load() or []
+        before = [checkpoint.mark_of(data) for data in states]
+        checkpoint.refuse_changed(list(marks.values()), before, [called(workspace, name) for name in marks])
+
+
+def called(workspace: Workspace, outfit: str | None) -> str:
+    """What an outfit's adapter is called, or her identity's (None): by her name and its own."""
+    her = workspace.character.name
+    return her if outfit is None else f"{her}-{outfit}"
 
 
 def identity_mark(workspace: Workspace, given: Material, config: TrainConfig) -> Mark:

@@ -32,12 +32,12 @@ from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.optimizer import refuse_missing
 from dressform.train.plan import Group
 from dressform.workspace.character_file import held
-from dressform.workspace.checkpoints import FOLDER, Checkpoints
+from dressform.workspace.checkpoints import FOLDER, OF_OUTFITS, Checkpoints
 from dressform.workspace.datasets import Material, Origin, identity_pictures, material
 from dressform.workspace.describing import can_describe
 from dressform.workspace.keeping import begin_again, is_trained, keep
 from dressform.workspace.looking import refuse_unmasked
-from dressform.workspace.planning import Outlook, Recipes, identity_mark, look_ahead, outfit_mark, remember
+from dressform.workspace.planning import Outlook, Recipes, called, identity_mark, look_ahead, outfit_mark, refuse_what_changed, remember
 from dressform.workspace.previewing import preview
 from dressform.workspace.workspace import IDENTITY, Workspace, asset_of
 
@@ -135,9 +135,7 @@ def _run_alone(workspace: Workspace, recipes: Recipes, wanted: _Wanted, on_step:
         made.append(IDENTITY)
     if asked.learn_outfits and outlook.outfits is not None:
         made += _train_outfits(stage(asked.learn_outfits))
-    if not wanted.only:  # or others may be begun, and need what is encoded
-        workspace.store.delete_all(list(workspace.store.list(FOLDER)))
-        given.drop_unused()
+    _tidy(workspace, given, bool(wanted.only))
     return Trained(tuple(made), time.monotonic() - began)
 
 
@@ -153,7 +151,10 @@ def plan(
     """What ``run`` would do now; a step is measured, nothing is trained. Raises as it does before its first step."""
     asked = _agreed(workspace, _Wanted(source, only))
     refuse_unmasked(asked.every)
-    return look_ahead(workspace, *_prepared(workspace, asked, Recipes(identity, outfits, memory_bytes), watch))
+    given, recipes = _prepared(workspace, asked, Recipes(identity, outfits, memory_bytes), watch)
+    outlook = look_ahead(workspace, given, recipes)
+    refuse_what_changed(workspace, given, recipes, outlook)
+    return outlook
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,14 @@ def _on_this_base(workspace: Workspace, asked: _Asked, recipes: Recipes) -> Reci
     if asked.learn_outfits and not asked.learn_her:
         outfits = replace(outfits, targets=widest([workspace.adapter(asked.learn_outfits, None)], outfits.targets))
     return Recipes(identity, outfits, recipes.memory_bytes)
+
+
+def _tidy(workspace: Workspace, given: Material, others: bool) -> None:
+    """Forget checkpoints, groups and encodings that nothing needs any more; where there are others, those may have begun."""
+    if not others or not any(workspace.store.list(OF_OUTFITS)):
+        workspace.store.delete_all(list(workspace.store.list(FOLDER)))
+    if not others:
+        given.drop_unused()
 
 
 def _agreed(workspace: Workspace, wanted: _Wanted) -> _Asked:
@@ -285,7 +294,7 @@ def _train_identity(her: _Training) -> None:
     assert her.outlook.identity is not None
     (group,) = her.outlook.identity.groups
     mark = identity_mark(workspace, her.given, config)
-    adapter = _new_adapter(workspace, IDENTITY, workspace.character.name, workspace.character.trigger, config, "")
+    adapter = _new_adapter(workspace, IDENTITY, called(workspace, None), workspace.character.trigger, config, "")
     job = Job(adapter, her.given.identity)
     _run(her, IDENTITY, group, [job], anchored_identity(config.anchor), None, [mark])
     keep(workspace, her.grant, None, adapter, mark, her.given.identity.ids)
@@ -315,9 +324,8 @@ def _train_group(her: _Training, group: Group, who: Adapter) -> None:
     who = widened(who, config.targets, workspace.backbone.target_layers(config.targets))
     jobs = []
     for name in group.names:
-        called = f"{workspace.character.name}-{name}"
         worn = workspace.outfit(name)
-        adapter = _new_adapter(workspace, worn.kind, called, worn.trigger, config, identity_sha)
+        adapter = _new_adapter(workspace, worn.kind, called(workspace, name), worn.trigger, config, identity_sha)
         jobs.append(Job(adapter, her.given.outfits[name]))
     marks = [outfit_mark(workspace, her.given, config, name) for name in group.names]
     _run(her, "outfits", group, jobs, outfit_on_identity(config.preserve), who, marks)
@@ -338,10 +346,10 @@ def _run(
         workspace.gate.holds(her.grant)  # also where an interruption saves, or a preview took its time since the step
         kept.save(step, states)
 
-    called = {job.adapter.info.name: outfit for outfit, job in zip(outfits, jobs, strict=True)}
+    outfit_of = {job.adapter.info.name: outfit for outfit, job in zip(outfits, jobs, strict=True)}
     previews = Previews(
         lambda stack, live, step: preview(
-            workspace, her.grant, f"previews/{place}-{step:05d}.png", her.pictures, stack, [called[name] for name in live]
+            workspace, her.grant, f"previews/{place}-{step:05d}.png", her.pictures, stack, [outfit_of[name] for name in live]
         ),
         max(1, config.steps // 3),
     )
