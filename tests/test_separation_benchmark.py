@@ -81,7 +81,7 @@ def test_the_truth_is_what_was_asked_for_encoded_and_decoded(base, monkeypatch: 
 
 def test_what_stands_side_by_side_has_one_arm_and_one_shape() -> None:
     units = side_by_side(PRESETS["full"](), at_most=4)
-    assert sum(map(len, units)) == len(side_by_side(PRESETS["full"](), 1)) == 174 and max(map(len, units)) == 4
+    assert sum(map(len, units)) == len(side_by_side(PRESETS["full"](), 1)) == 166 and max(map(len, units)) == 4
     assert all(len({(t.arm, t.case.seed, t.case.outfits, t.case.pictures) for t in unit}) == 1 for unit in units)
 
 
