@@ -136,9 +136,10 @@ def test_an_adapter_of_another_base_model_is_refused(tmp_path: Path, tiny_base: 
 
 def test_the_demo_never_touches_a_folder_that_is_there(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
+    refused(run("demo", "--folder", "mine", cwd=tmp_path), "there already")
     (tmp_path / "samples").mkdir()
-    refused(run("demo", "--folder", "mine", "--samples", "samples", cwd=tmp_path), "there already")
-    assert (tmp_path / "mine").is_dir()
+    refused(run("demo", "--folder", "yours", "--samples", "samples", cwd=tmp_path), "samples: a folder with one called neutral")
+    assert [p.name for p in sorted(tmp_path.iterdir())] == ["mine", "samples"]
 
 
 def test_a_files_name_does_not_command_the_terminal(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dressform.dress.garments import asked_of
 from dressform.errors import BadInput
@@ -12,6 +14,7 @@ from dressform.layfigure import canvas as cv
 from dressform.layfigure.captions import caption, training_caption, unknown_words
 from dressform.layfigure.doll import KINDS, POSES, VIEWS, VOCABULARY, Doll, Garment, Scene, attributes
 from dressform.layfigure.render import SKIN_RGB, render
+from dressform.layfigure.samples import draw_aoi
 from dressform.layfigure.visible import visible
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES, held_out_doll, is_held_out, training_doll
 
@@ -136,3 +139,15 @@ def test_the_embedded_base_model_is_asked_for_a_garment_in_whole_tags() -> None:
     for unknown, hint in (("silk gown", "swimsuit, dress"), ("straw hat", "covers her")):
         with pytest.raises(BadInput, match=hint):
             asked_of("layfigure", unknown)
+
+
+def test_the_sample_character_is_drawn_as_she_lies_in_the_examples(tmp_path: Path) -> None:
+    draw_aoi(tmp_path)
+    there = Path(__file__).parents[1] / "examples" / "aoi"
+    files = [file.relative_to(there) for file in there.rglob("*") if file.is_file()]
+    assert len(files) == 204 and sorted(files) == sorted(f.relative_to(tmp_path) for f in tmp_path.rglob("*") if f.is_file())
+    for file in files:
+        if file.suffix == ".png":
+            assert np.array_equal(np.asarray(Image.open(tmp_path / file)), np.asarray(Image.open(there / file))), file
+        else:
+            assert (tmp_path / file).read_text() == (there / file).read_text()

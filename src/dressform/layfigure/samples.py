@@ -13,7 +13,10 @@ from dressform.layfigure.accessories import Accessory, render_with
 from dressform.layfigure.captions import NEUTRAL, garment_tag, scene_tags
 from dressform.layfigure.doll import Doll, Garment, Identity
 from dressform.layfigure.render import render
-from dressform.layfigure.world import SCENES, distinct_scenes
+from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES, SCENES, distinct_scenes
+
+AOI_WEARS = {"swimsuit": "swimsuit-a", "dress": "dress-a", "pilot": "uniform-a", "everyday": "shirt-b", "armour": "armour-a"}
+"""The sample character's outfits, and their designs."""
 
 _SEEN_SHARE = 1 / 1024
 """Of the picture: less of an accessory teaches nothing of it (from behind, nobody wears glasses)."""
@@ -29,6 +32,14 @@ def draw(folder: Path, who: Identity, worn: Garment | None, count: int, seed: in
         drawn = render(Doll(who, worn, scene), size)
         tags = scene_tags(scene) if worn else [NEUTRAL, *scene_tags(scene)]
         _write(folder, i, drawn.picture, tags, drawn.garment_mask if worn else None)
+
+
+def draw_aoi(folder: Path) -> None:
+    """The sample character, whom no model was trained on: ``neutral`` and a folder for each outfit, a dozen pictures each."""
+    aoi = HELD_OUT_IDENTITIES["aoi"]
+    draw(folder / "neutral", aoi, None, 12, seed=0)
+    for i, (name, design) in enumerate(AOI_WEARS.items()):
+        draw(folder / name, aoi, HELD_OUT_DESIGNS[design], 12, seed=i + 1)
 
 
 def draw_accessory(
