@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load
 
+from dressform.adapters.stack import Adapter
+from dressform.cli import plan as plan_command
 from dressform.cli import train as options
 from dressform.consent import lineage
 from dressform.dress.garments import covering
@@ -19,7 +22,7 @@ from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.records import Picture
 from dressform.store import MemoryStore
 from dressform.train.cache import Cache, Source
-from dressform.train.checkpoint import mark
+from dressform.train.checkpoint import Mark, mark
 from dressform.train.events import StepDone
 from dressform.train.plan import Group, Plan
 from dressform.vault import owner
@@ -41,7 +44,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-GIB = 2**30
+GIB, NO_MARK = 2**30, Mark("", "", "", "")
 
 
 @pytest.fixture
@@ -70,6 +73,15 @@ def recipes(steps: int = 3):
 
 def adapters(her: Workspace) -> dict[str, bytes]:
     return {n: her.store.read(n) for n in her.store.list("adapters/") if n.endswith(".safetensors")}
+
+
+def her_own(her: Workspace) -> list[Adapter]:
+    return [her.adapter(her.gate.need("dress"), name) for name in her.trained()]
+
+
+def stored(her: Workspace) -> dict[str, bytes]:
+    """All that is kept of trained and begun adapters."""
+    return {n: her.store.read(n) for n in her.store.list() if n.startswith(("adapters/", "checkpoints/"))}
 
 
 def close(some: dict[str, bytes], others: dict[str, bytes]) -> None:
@@ -199,7 +211,7 @@ def test_an_unfinished_run_that_changed_says_what_changed(made) -> None:
     before = {n: her.store.read(n) for n in her.store.list("checkpoints/")}
     identity, outfits = recipes()
     for go_on in (training.run, training.plan):
-        with pytest.raises(BadInput, match=r"this has changed: recipe\..*--restart"):
+        with pytest.raises(BadInput, match=r"this has changed: recipe of aoi-dress, aoi-coat, .*--restart"):
             go_on(her, identity, replace(outfits, preserve=0.5))
     who = her.adapter_sha256(None)
     for go_on in (training.run, training.plan):
@@ -273,34 +285,131 @@ def test_a_new_outfit_joins_after_the_unfinished_ones(made, drawn: Path) -> None
     assert plans[0].outfits.groups == (Group(OUTFITS, 0, 2), Group(("late",))) and made_now == (*OUTFITS, "late")
 
 
+class Stopped:
+    """Counts the steps of each outfit, and interrupts once where it is told to: after so many steps of the outfits."""
+
+    def __init__(self, after: int, only: str = "") -> None:
+        self.steps, self._after, self._only = dict.fromkeys(OUTFITS, 0), after, only
+
+    def __call__(self, what: str, event: StepDone) -> None:
+        if what == "outfits":
+            for name in event.losses:
+                self.steps[name.removeprefix("aoi-")] += 1
+            if event.step == self._after and (not self._only or f"aoi-{self._only}" in event.losses):
+                self._after = -1
+                raise KeyboardInterrupt
+
+
+def begun(her: Workspace, after: int = 2, **asked) -> Stopped:
+    """A training that was interrupted while outfits were learned."""
+    stop = Stopped(after)
+    with pytest.raises(KeyboardInterrupt):
+        training.run(her, *recipes(), on_step=stop, **asked)
+    return stop
+
+
+def groups(her: Workspace, **asked) -> tuple[Group, ...]:
+    found = training.plan(her, *recipes(), **asked).outfits
+    return found.groups if found else ()
+
+
+def recaptioned(her: Workspace, outfit: str, caption: str = "another pose") -> str:
+    picture = her.pictures(outfit)[0]
+    captioning.write(her, {picture: caption}, "edit")
+    return picture.caption
+
+
 @pytest.mark.recipe
 def test_one_of_those_that_were_begun_can_go_or_begin_again_and_the_others_go_on(made) -> None:
-    her, steps = made("her"), dict.fromkeys(OUTFITS, 0)
-
-    def stop(what: str, event: StepDone) -> None:
-        for name in event.losses:
-            if what == "outfits":
-                steps[name.removeprefix("aoi-")] += 1
-        if what == "outfits" and event.step == 2 and max(steps.values()) == 2:
-            raise KeyboardInterrupt
-
-    def groups() -> tuple[Group, ...]:
-        found = training.plan(her, *recipes()).outfits
-        return found.groups if found else ()
-
-    with pytest.raises(KeyboardInterrupt):
-        training.run(her, *recipes(), on_step=stop)
-    assert groups() == (Group(OUTFITS, 0, 2),)
+    her = made("her")
+    stop = begun(her)
+    assert groups(her) == (Group(OUTFITS, 0, 2),)
     forgetting.remove(her, her.pictures("kimono"))
-    assert groups() == (Group(("dress", "coat", "apron"), 0, 2),) and not list(her.store.list("checkpoints/outfits/kimono/"))
-    captioning.write(her, {her.pictures("coat")[0]: "another pose"}, "edit")
+    assert groups(her) == (Group(("dress", "coat", "apron"), 0, 2),) and not list(her.store.list("checkpoints/adapters/outfit-kimono/"))
+    recaptioned(her, "coat")
     for go_on in (training.run, training.plan):
         with pytest.raises(BadInput, match=r"has changed: pictures, masks or captions of aoi-coat\. .*--outfit"):
             go_on(her, *recipes())
     assert training.run(her, *recipes(), only=["coat"], restart=True, on_step=stop).adapters == ("coat",)
-    assert groups() == (Group(("dress", "apron"), 0, 2),)
+    assert groups(her) == (Group(("dress", "apron"), 0, 2),)
     assert training.run(her, *recipes(), on_step=stop).adapters == ("dress", "apron")
-    assert steps == {"dress": 3, "apron": 3, "coat": 5, "kimono": 2} and groups() == () and not list(her.store.list("checkpoints/"))
+    assert stop.steps == {"dress": 3, "apron": 3, "coat": 5, "kimono": 2} and not list(her.store.list("checkpoints/"))
+    assert groups(her) == ()
+
+
+@pytest.mark.recipe
+def test_a_restart_that_is_refused_forgets_nothing(made) -> None:
+    her = made("her")
+    training.run(her, *recipes(), only=["dress"])
+    begun(her)
+    before, (who, wardrobe) = stored(her), recipes()
+    asked = [
+        ({"memory_bytes": 1}, NotReady, "one picture at a time needs", (who, wardrobe)),
+        ({"only": ["dress"], "memory_bytes": 1}, NotReady, "one picture at a time needs", (who, wardrobe)),
+        ({"only": ["dress", "coat"], "source": "neutral"}, NotReady, "2 pictures", (who, replace(wardrobe, until="converged"))),
+    ]
+    for how, refusal, words, config in asked:
+        with pytest.raises(refusal, match=words):
+            training.run(her, *config, restart=True, **how)
+        assert stored(her) == before, how
+
+
+@pytest.mark.recipe
+def test_outfits_alone_stand_on_her_identity_as_it_is(made) -> None:
+    """Where she is described, she is learned from dressed pictures too: one that goes changes her, and what was begun stands on her."""
+    her = made("her", description="blue skin, white twintails")
+    stop, who = begun(her), her.adapter_sha256(None)
+    forgetting.remove(her, her.pictures("kimono"))
+    for go_on in (training.run, training.plan):
+        with pytest.raises(BadInput, match=r"training of dress, coat, apron is there.*--outfit dress,coat,apron, or"):
+            go_on(her, *recipes())
+    assert training.run(her, *recipes(), only=["coat"], on_step=stop).adapters == ("coat",)
+    assert training.run(her, recipes(2)[0], recipes()[1], only=["dress", "apron"], on_step=stop).adapters == ("dress", "apron")
+    assert her.adapter_sha256(None) == who and stop.steps == {"dress": 3, "apron": 3, "coat": 3, "kimono": 2}
+    assert training.run(her, *recipes()).adapters == ("identity", "dress", "coat", "apron")
+
+
+@pytest.mark.recipe
+def test_what_is_done_is_not_trained_again_for_one_beside_it(made) -> None:
+    her = made("her")
+    stop = Stopped(5)  # the second step of the second group
+    with pytest.raises(KeyboardInterrupt):
+        training.run(her, *recipes(), memory_bytes=4 * GIB, on_step=stop)
+    was = recaptioned(her, "coat")
+    found = training.plan(her, *recipes())
+    assert found.kept == ("identity", "dress") and found.outfits
+    assert found.outfits.groups == (Group(("kimono", "apron"), 0, 2), Group(("coat",))) and found.outfits.seconds == 2 * (3 - 2) * 2 + 3 * 2
+    stop = begun(her, after=3 + 2, only=["kimono", "apron", "coat"])  # the coat's second step
+    recaptioned(her, "coat", was)
+    assert groups(her) == (), "as it was when it was trained"
+    assert training.run(her, *recipes()).adapters == () and not list(her.store.list("checkpoints/"))
+
+
+@pytest.mark.recipe
+def test_groups_of_micro_steps_and_of_another_run_are_known(made) -> None:
+    her = made("her")
+    begun(her, after=3 + 2, memory_bytes=int(1.5 * GIB))  # the second outfit, one row at a time
+    assert groups(her)[0] == Group(("coat",), 1, 2) and groups(her)[1:] == tuple(Group((name,), 1) for name in ("kimono", "apron"))
+    assert groups(her, only=["apron", "coat"]) == (Group(("coat",), 1, 2), Group(("apron",))), "asked for others: parted anew"
+    assert training.run(her, *recipes(), only=["apron"]).adapters == ("apron",)
+    assert groups(her) == (Group(("coat",), 1, 2), Group(("kimono",)))
+    her.store.delete("checkpoints/groups.json")
+    assert groups(her) == (Group(("coat", "kimono")),), "how it was parted is not known"
+
+
+@pytest.mark.recipe
+def test_plan_says_how_far_a_begun_training_is(made, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    her = made("her")
+    begun(her)
+    monkeypatch.setattr(plan_command, "opened", lambda _folder: nullcontext(her))
+    monkeypatch.setattr(options, "asked", lambda *_: recipes())
+    plan_command.command(her.root, outfit="coat, apron")
+    said = capsys.readouterr()
+    assert "outfits: coat, apron, gone on with after 2 of 3 steps, 2 pictures of each in a step" in said.out
+    assert "memory: 2 outfits together" in said.out and f"dressform train {her.root} --outfit coat,apron" in said.err
+    for nothing in ("", ",", "coat,"):
+        with pytest.raises(BadInput, match="--outfit"):
+            plan_command.command(her.root, outfit=nothing)
 
 
 @pytest.mark.recipe
@@ -352,7 +461,7 @@ def test_the_last_two_checkpoints_are_kept_and_an_unreadable_one_costs_steps_onl
     assert kept.steps() == [10, 11] and kept.load() == [b"11", b"11 of the coat"] and len(list(store.list())) == 4
     assert Checkpoints(store, ["coat"]).load() == [b"11 of the coat"], "each has its own, and may go on alone"
     assert Checkpoints(store, [None]).load() is None and Checkpoints(store, ["coat", "other"]).steps() == []
-    store.broken = ["checkpoints/outfits/coat/000011.safetensors"]
+    store.broken = ["checkpoints/adapters/outfit-coat/000011.safetensors"]
     assert kept.load() == [b"10", b"10 of the coat"], "of one step, all of them"
     store.broken = list(store.list())
     with pytest.raises(StoreError, match="000011"):
@@ -381,9 +490,11 @@ def test_what_cannot_end_well_is_said_before_the_first_step_and_never_kept(made,
         training.run(her, *recipes(1), restart=True)
     broken = training._new_adapter(her, "outfit", "aoi-coat", "aoi_coat", recipes()[1].on(her.backbone), "")
     broken.values.data[0] = float("inf")
-    with pytest.raises(Failed, match="not kept"):
-        keeping.keep(her, her.gate.need("train:outfit"), "coat", broken, None, ())  # type: ignore[arg-type]
-    assert adapters(her) == kept
+    for whole in (broken, next(iter(her_own(her)))):
+        with pytest.raises(Failed, match="not kept"):
+            made = [keeping.Made(n, her.gate.need("train:outfit"), one, NO_MARK, ()) for n, one in (("dress", whole), ("coat", broken))]
+            keeping.keep(her, *made)
+    assert adapters(her) == kept, "all or none"
 
 
 @pytest.mark.recipe

@@ -15,11 +15,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.trust.running import OUTFITS, STAGES, Running, adapters, copied, make
+from benchmarks.trust.running import STAGES, Running, adapters, copied, make
 from benchmarks.trust.written import write
 from dressform.measure.statistics import share
 
 MOST_RESUMES = 3
+OUTFITS = ("dress", "coat")
 
 
 def killed(place: Path, steps: int, rng: random.Random) -> tuple[int, int]:
@@ -50,7 +51,7 @@ def main() -> None:
     args = parser.parse_args()
     rng, same, kills = random.Random(args.seed), [], 0
     with tempfile.TemporaryDirectory() as where:
-        make(Path(where))
+        make(Path(where), outfits=OUTFITS)
         whole = copied(Path(where), Path(where) / "whole")
         for _ in Running(whole, args.steps):
             pass

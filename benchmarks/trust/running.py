@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from multiprocessing import get_context
@@ -19,26 +19,24 @@ from dressform.train.events import StepDone
 from dressform.workspace import training, workspace
 
 STAGES = 2
-OUTFITS = {"dress": "dress-a", "coat": "coat-a"}
-"""Those that are trained together, and their designs."""
 _fresh = get_context("forkserver")
 _fresh.set_forkserver_preload([__name__, "dressform.backbones.stable_diffusion", "diffusers", "transformers"])
 
 
-def make(place: Path, pictures: int = 3) -> None:
-    """A character on the tiny base model in ``place``, with neutral pictures and two outfits, ready to be trained."""
+def make(place: Path, pictures: int = 3, outfits: Sequence[str] = ("dress",)) -> None:
+    """A character on the tiny base model in ``place``, with neutral pictures and outfits of these kinds, ready to be trained."""
     from tests import tiny
 
     tiny.write(place / "base")
     aoi = HELD_OUT_IDENTITIES["aoi"]
     samples.draw(place / "neutral", aoi, None, pictures, seed=0, size=64)
-    for i, (name, design) in enumerate(OUTFITS.items()):
-        samples.draw(place / name, aoi, HELD_OUT_DESIGNS[design], pictures, seed=1 + i, size=64)
+    for i, name in enumerate(outfits):
+        samples.draw(place / name, aoi, HELD_OUT_DESIGNS[f"{name}-a"], pictures, seed=1 + i, size=64)
     with at_home(place):
         workspace.create(place / "aoi", workspace.Asked("aoi", 24, base_model=str(place / "base")))
         with workspace.opened(place / "aoi") as her:
             her.add([place / "neutral"], None)
-            for name in OUTFITS:
+            for name in outfits:
                 her.add([place / name], name)
 
 

@@ -37,12 +37,11 @@ def command(
 
     source, recipes = training.source_of(identity), training_options.asked(rank, seed, steps, until, floor, recompute, targets)
     recipes, most_bytes = training_options.by_means(recipes, offload, optimizer, min_snr), training_options.budget(memory)
+    only = training_options.several(outfit)
     with opened(character) as workspace, output.bar("encoding") as encoding:
-        for line in fitting.lines(fitting.room(workspace, recipes[1], most_bytes)):
+        for line in fitting.lines(fitting.room(workspace, recipes[1], most_bytes, len(only))):
             output.say(f"memory: {line}")
-        found = training.plan(
-            workspace, *recipes, source, most_bytes, training.Watch(on_encoded=encoding), training_options.several(outfit)
-        )
+        found = training.plan(workspace, *recipes, source, most_bytes, training.Watch(on_encoded=encoding), only)
     if found.kept:
         output.say(f"trained already: {', '.join(found.kept)}")
     most = "at most " if until == "converged" else ""
@@ -51,7 +50,7 @@ def command(
             output.say(f"{what}: {line}{most}{config.steps} steps, {config.rows} pictures of each in a step")
     output.say(f"in all: {training_options.in_one_line(found)}")
     if found.identity or found.outfits:
-        output.hint(f"dressform train {character}")
+        output.hint(f"dressform train {character}{' --outfit ' if only else ''}{','.join(only)}")
 
 
 def _lines(stage: Plan, what: str) -> list[str]:

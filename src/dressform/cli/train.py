@@ -26,7 +26,10 @@ Steps = Annotated[int | None, typer.Option(help="Steps of each stage (default: t
 Rank = Annotated[int, typer.Option(help="Rank of the adapters.")]
 Seed = Annotated[int, typer.Option(help="Seed of the run.")]
 Identity = Annotated[str, typer.Option(help="Pictures that she is learned from: neutral, dressed, or auto (all that may be).")]
-Only = Annotated[str, typer.Option("--outfit", help="Only this outfit or accessory, or several with commas (default: all).")]
+Only = Annotated[
+    str | None,
+    typer.Option("--outfit", help="Only this outfit or accessory, or several with commas, on her identity as it is (default: all)."),
+]
 Until = Annotated[str, typer.Option(help="When an adapter ends: steps, or converged (on one picture in ten, held out).")]
 Floor = Annotated[int | None, typer.Option(help="Until converged: no adapter ends before so many steps (default: 100).", min=1)]
 Memory = Annotated[float | None, typer.Option(help="GiB that may be used in all (default: what is free).", min=0.1)]
@@ -45,7 +48,7 @@ def command(
     rank: Rank = 8,
     seed: Seed = 0,
     identity: Identity = "auto",
-    outfit: Only = "",
+    outfit: Only = None,
     until: Until = "steps",
     floor: Floor = None,
     memory: Memory = None,
@@ -60,7 +63,7 @@ def command(
     from dressform.workspace import training
 
     source, recipes = training.source_of(identity), asked(rank, seed, steps, until, floor, recompute, targets)
-    recipes = by_means(recipes, offload, optimizer, min_snr)
+    recipes, only = by_means(recipes, offload, optimizer, min_snr), several(outfit)
     with (
         opened(character) as workspace,
         output.bar("encoding") as encoding,
@@ -77,12 +80,12 @@ def command(
 
         preflight.passed(workspace, despite_lint)
         watch = training.Watch(on_plan, encoding)
-        made = training.run(workspace, *recipes, restart, on_step, source, budget(memory), watch, several(outfit))
+        made = training.run(workspace, *recipes, restart, on_step, source, budget(memory), watch, only)
         next_ = f"lookbook {character}" if workspace.trained() else f'dress {character} --wear "green coat"'
     if made.adapters:
         output.say(f"trained {', '.join(made.adapters)} in {made.seconds:.0f} s")
     else:
-        output.say(f"nothing to do: {outfit or 'every adapter'} is trained on the pictures that are here")
+        output.say(f"nothing to do: {', '.join(only) or 'every adapter'} is trained on the pictures that are here")
     output.hint(f"dressform {next_}")
 
 
@@ -108,9 +111,12 @@ def by_means(
     return who, wardrobe
 
 
-def several(outfits: str) -> tuple[str, ...]:
-    """--outfit: its names."""
-    return tuple(name for name in outfits.split(",") if name)
+def several(outfits: str | None) -> tuple[str, ...]:
+    """The names after --outfit; () where it was not given. Raises BadInput for none."""
+    names = () if outfits is None else tuple(name.strip() for name in outfits.split(","))
+    if not all(names):
+        raise BadInput(f"--outfit {outfits!r}: name an outfit, or several with commas, or leave it out for all")
+    return names
 
 
 def budget(gibibytes: float | None) -> int:

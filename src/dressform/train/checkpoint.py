@@ -20,6 +20,7 @@ from dressform.train.learner import Learner
 _HOW = ("micro_rows", "recompute", "offload")
 """Settings that say how it is computed, not what comes out."""
 _MOMENTS = "moments."
+_AGAIN = "run train with --restart to begin again"
 _SINCE = {"optimizer": "adamw", "min_snr": None, "garment_share": 0.25}
 """Settings that came later, with values that change nothing about what was trained before: left so they are not in a mark, so it is
 still known. Pictures that are called by garments have another digest."""
@@ -77,7 +78,7 @@ def restore(states: Sequence[bytes], marks: Sequence[Mark], learners: Sequence[L
     refuse_changed(marks, [mark_of(data) for data in states], [one.name for one in learners])
     found = [load_tensors(data) for data in states]
     if any("value" not in own or own["value"].shape != one.values.shape for own, one in zip(found, learners, strict=True)):
-        raise BadInput("an unfinished training is there, begun by an earlier version of dressform: run train with --restart to begin again")
+        raise BadInput(f"an unfinished training is there, begun by an earlier version of dressform: {_AGAIN}")
     with torch.no_grad():
         for own, one in zip(found, learners, strict=True):
             device = one.values.device
@@ -89,17 +90,17 @@ def restore(states: Sequence[bytes], marks: Sequence[Mark], learners: Sequence[L
     return step
 
 
-def refuse_changed(marks: Sequence[Mark], before: Sequence[Mark], names: Sequence[str]) -> None:
-    """Raises BadInput where what is trained is not what was begun: what changed, and in which of them where not in all."""
+def refuse_changed(marks: Sequence[Mark], before: Sequence[Mark], names: Sequence[str], otherwise: str = _AGAIN) -> None:
+    """Raises BadInput where what is trained is not what was begun: what changed, and in whose; ``otherwise`` says what else can be done."""
     changed: dict[str, list[str]] = {}
     for mark, earlier, name in zip(marks, before, names, strict=True):
         for what in mark.changed(earlier):
             changed.setdefault(what, []).append(name)
-    said = [what if len(whose) == len(names) else f"{what} of {', '.join(whose)}" for what, whose in changed.items()]
-    if said:
+    if changed:
+        said = ", ".join(f"{what} of {', '.join(whose)}" for what, whose in changed.items())
         raise BadInput(
-            f"an unfinished training is there, but since then this has changed: {', '.join(said)}. "
-            "Change it back to go on where it stopped, or run train with --restart to begin again (an outfit alone: with --outfit)"
+            f"an unfinished training is there, but since then this has changed: {said}. "
+            f"Change it back to go on where it stopped, or {otherwise}"
         )
 
 

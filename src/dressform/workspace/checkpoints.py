@@ -8,13 +8,12 @@ from dressform.errors import StoreError
 from dressform.store import Store
 
 FOLDER = "checkpoints/"
-OF_OUTFITS = f"{FOLDER}outfits/"
 _KEPT = 2
 
 
 def place_of(outfit: str | None) -> str:
     """Where an outfit's checkpoints lie, or the identity's (None)."""
-    return f"{FOLDER}identity/" if outfit is None else f"{OF_OUTFITS}{outfit}/"
+    return f"{FOLDER}adapters/{'identity' if outfit is None else f'outfit-{outfit}'}/"
 
 
 class Checkpoints:

@@ -55,13 +55,13 @@ class Room:
         return next((rung for rung in self.rungs if rung.least_bytes <= self.budget_bytes), None)
 
 
-def room(workspace: Workspace, config: TrainConfig, memory_bytes: int = 0) -> Room:
-    """What training her outfits by this recipe will take; ``memory_bytes`` is what may be used in all (0: what is free)."""
+def room(workspace: Workspace, config: TrainConfig, memory_bytes: int = 0, count: int = 0) -> Room:
+    """What training ``count`` outfits (0: all of hers) by this recipe takes; ``memory_bytes`` (0: what is free) may be used in all."""
     base = workspace.backbone
     config = config.on(base)
     card = torch.cuda.get_device_name(base.device) if base.device.type == "cuda" else "this machine's memory"
     budget = memory_bytes or memory.budget_bytes(base.device)
-    outfits, sketch = max(1, len(workspace.character.outfits)), _sketch(workspace.character.base_model, str(base.device))
+    outfits, sketch = count or max(1, len(workspace.character.outfits)), _sketch(workspace.character.base_model, str(base.device))
     asked = _rung(sketch, config, outfits, _settings(config))
     others = _ladder(base.device) if asked.together_bytes > budget else ()
     rungs = tuple(_rung(sketch, config, outfits, settings) for settings in others)

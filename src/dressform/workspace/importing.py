@@ -24,6 +24,7 @@ from dressform.errors import BadInput, Mismatch, Refused
 from dressform.records import AdapterInfo, Outfit, Worn, checked_name
 from dressform.store import read_at_most
 from dressform.workspace.adding import add_worn
+from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.workspace import IMPORTED, Workspace, asset_of, refuse_other_kind
 
 Take = Grant[Literal["train:identity"]] | Grant[Literal["train:outfit"]]
@@ -98,6 +99,7 @@ def take(workspace: Workspace, asked: Asked) -> Taken:
     replaced = workspace.adapter_name(asked.outfit) in workspace.store
     exact16 = found.exact16 and found.scaling is not None and not asked.mu
     _keep(workspace, grant, asked.outfit, adapter, torch.float16 if exact16 else torch.float32)
+    Checkpoints(workspace.store, [asked.outfit]).clear()
     if asked.outfit is not None and workspace.character.outfit(asked.outfit) is None:
         add_worn(workspace, Outfit(asked.outfit, trigger, asked.kind))
     return Taken(name, found.ranks, len(found.matrices), found.left_out, trigger, its_word, overlap, found.lost, replaced)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from dressform.adapters import files, header, metadata
 from dressform.adapters.stack import Adapter
@@ -11,7 +12,7 @@ from dressform.consent.gate import Grant
 from dressform.consent.scopes import Scope
 from dressform.errors import Failed
 from dressform.train.checkpoint import Mark
-from dressform.workspace.checkpoints import FOLDER, place_of
+from dressform.workspace import begun
 from dressform.workspace.workspace import Workspace
 
 
@@ -27,28 +28,42 @@ def is_trained(workspace: Workspace, outfit: str | None) -> bool:
     return name in workspace.store and f"{name}.mark" in workspace.store
 
 
-def begin_again(workspace: Workspace, outfits: Sequence[str | None]) -> None:
-    """Let none of these count as trained (None: the identity, and then whatever was begun stands on another), and forget what was begun.
+def begin_again(workspace: Workspace, outfits: Collection[str | None], gone_on_with: Sequence[str | None]) -> None:
+    """Let none of ``outfits`` count as trained (None: the identity), and forget what was begun but for what is ``gone_on_with``.
 
     The adapters stay until others are kept.
     """
     marks = [f"{workspace.adapter_name(name)}.mark" for name in outfits]
-    places = [FOLDER] if None in outfits else [place_of(name) for name in outfits]
-    begun = [name for place in places for name in workspace.store.list(place)]
-    workspace.store.delete_all([*begun, *(m for m in marks if m in workspace.store)])
+    stale = begun.all_but(workspace.store, gone_on_with)
+    workspace.store.delete_all([*stale, *(m for m in marks if m in workspace.store)])
 
 
-def keep(workspace: Workspace, grant: Grant[Scope], outfit: str | None, adapter: Adapter, mark: Mark, inputs: Sequence[str]) -> None:
-    """Keep a trained adapter; ``inputs`` are the hashes it comes from, for the ledger.
+@dataclass(frozen=True)
+class Made:
+    """A trained adapter (None: the identity), by which consent, and on what; ``inputs`` are the hashes it comes from, for the ledger."""
 
-    Raises Refused where consent was taken back, and Failed where its values are no numbers.
+    outfit: str | None
+    grant: Grant[Scope]
+    adapter: Adapter
+    mark: Mark
+    inputs: Sequence[str]
+
+
+def keep(workspace: Workspace, *made: Made) -> None:
+    """Keep what was trained together, all at once: one that is killed here finds all of it as it was, or none to do.
+
+    Raises Refused where consent was taken back, and Failed where values are no numbers.
     """
-    workspace.gate.holds(grant)
-    if not adapter.values.isfinite().all():
-        raise Failed(f"{adapter.info.name}: its values are no numbers, so it is not kept: train --restart with another --seed")
-    name, data = workspace.adapter_name(outfit), files.to_bytes(adapter)
-    workspace.record(grant, inputs, [hashlib.sha256(data).hexdigest()])  # first, so that no adapter is without its line
-    workspace.store.write_all({name: data, f"{name}.mark": mark.digest.encode()})
+    parts: dict[str, bytes] = {}
+    for one in made:
+        workspace.gate.holds(one.grant)
+        if not one.adapter.values.isfinite().all():
+            raise Failed(f"{one.adapter.info.name}: its values are no numbers, so it is not kept: train --restart with another --seed")
+        name = workspace.adapter_name(one.outfit)
+        parts |= {name: files.to_bytes(one.adapter), f"{name}.mark": one.mark.digest.encode()}
+    for one in made:  # first, so that no adapter is without its line
+        workspace.record(one.grant, one.inputs, [hashlib.sha256(parts[workspace.adapter_name(one.outfit)]).hexdigest()])
+    workspace.store.write_all(parts)
 
 
 def on_an_earlier_identity(workspace: Workspace, names: Sequence[str]) -> list[str]:

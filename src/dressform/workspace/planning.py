@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 
@@ -20,12 +20,11 @@ from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.plan import Cost, Group, Plan, estimated, planned
 from dressform.train.trial import measured
 from dressform.workspace import fitting
-from dressform.workspace.checkpoints import FOLDER, OF_OUTFITS, Checkpoints
+from dressform.workspace.begun import gone_on_with, steps_done
+from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import Material
 from dressform.workspace.keeping import is_done
 from dressform.workspace.workspace import IDENTITY, Workspace
-
-GROUPS = f"{FOLDER}groups.json"
 
 
 @dataclass(frozen=True)
@@ -55,51 +54,83 @@ class Outlook:
         return sum(p.seconds for p in (self.identity, self.outfits) if p is not None)
 
     @property
+    def gone_on_with(self) -> list[str | None]:
+        """Those that were begun, and go on from there (None: the identity)."""
+        her = [None] if self.identity and self.identity.groups[0].steps_done else []
+        return [*her, *(name for group in (self.outfits.groups if self.outfits else ()) if group.steps_done for name in group.names)]
+
+    @property
     def peak_bytes(self) -> float:
         return max((p.peak_bytes for p in (self.identity, self.outfits) if p is not None), default=0.0)
 
 
-def look_ahead(workspace: Workspace, given: Material, recipes: Recipes) -> Outlook:
+@dataclass(frozen=True)
+class Wanted:
+    """Which adapters a training is for.
+
+    ``names`` of outfits and accessories, and those of ``others`` that could be trained here and are not asked for. ``again``: which begin
+    again (None: the identity). ``keep_her``: her identity stays as it is.
+    """
+
+    names: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    again: frozenset[str | None] = frozenset()
+    keep_her: bool = False
+
+
+def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, wanted: Wanted) -> Outlook:
     """The plan of a training. A step is measured once for each recipe and machine, then remembered.
 
     Groups that were begun are gone on with as they are; where no step of one was saved, only while it fits. Raises NotReady where
-    the memory is too little for one picture, and BadInput where outfits were begun on an identity that would be replaced now.
+    the memory is too little for one picture, and BadInput where what was begun cannot be gone on with.
     """
-    who = identity_mark(workspace, given, recipes.identity)
-    budget = recipes.memory_bytes or memory.budget_bytes(_device(workspace))
-    own = [n for n in given.outfits if not workspace.imported(n)]
-    anew = not is_done(workspace, None, who)
-    if anew and any(workspace.store.list(OF_OUTFITS)):
-        raise BadInput(
-            "an unfinished training of outfits is there, but since then this has changed: the identity that they stand on (its pictures, "
-            "captions or recipe). Change it back to go on where it stopped, or run train with --restart to begin again"
-        )
+    own = [n for n in given.outfits if n in wanted.again or not workspace.imported(n)]
+    anew = not wanted.keep_her and (None in wanted.again or not is_done(workspace, None, identity_mark(workspace, given, recipes.identity)))
+    todo = [n for n in own if n in wanted.again or not _is_done(workspace, given, recipes, n)]
+    begun = [n for n in todo if n not in wanted.again and steps_done(workspace.store, [n])]
     if anew:
-        cost = _cost(workspace, IDENTITY, recipes.identity, anchored_identity(recipes.identity.anchor), budget, given.text_length)
-        identity = _of_her(workspace, recipes.identity, cost, budget)
+        _refuse_unfinished([*begun, *(n for n in wanted.others if steps_done(workspace.store, [n]))])
         todo = own
-    else:
-        identity = None
-        marks = {n: outfit_mark(workspace, given, recipes.outfits, n) for n in own}
-        todo = [n for n, m in marks.items() if not is_done(workspace, n, m)]
+    budget = recipes.memory_bytes or memory.budget_bytes(_device(workspace))
+    identity = _of_her(workspace, given, recipes.identity, budget, None in wanted.again) if anew else None
     kept = ([IDENTITY] if identity is None else []) + [n for n in given.outfits if n not in todo]
-    outfits = _outfits(workspace, recipes, todo, own, budget, given.text_length) if todo else None
-    return Outlook(tuple(kept), identity, outfits, budget, workspace.character.named("accessory"), len(given.identity.ids))
+    outfits = _of_outfits(workspace, given, recipes.outfits, budget, wanted.names, todo, begun) if todo else None
+    outlook = Outlook(tuple(kept), identity, outfits, budget, workspace.character.named("accessory"), len(given.identity.ids))
+    _refuse_what_changed(workspace, given, recipes, outlook)
+    return outlook
 
 
-def refuse_what_changed(workspace: Workspace, given: Material, recipes: Recipes, outlook: Outlook) -> None:
-    """Raises BadInput where something that was begun cannot be gone on with, as the training does when it reads what was saved."""
+def _is_done(workspace: Workspace, given: Material, recipes: Recipes, name: str) -> bool:
+    """True for an outfit that was trained on just this, on her identity as it is kept."""
+    there = workspace.adapter_name(None) in workspace.store
+    return there and is_done(workspace, name, outfit_mark(workspace, given, recipes.outfits, name))
+
+
+def _refuse_unfinished(begun: Sequence[str]) -> None:
+    """Raises BadInput where there are outfits that were begun on an identity that would be replaced."""
+    if begun:
+        raise BadInput(
+            f"an unfinished training of {', '.join(begun)} is there, but since then this has changed: the identity that they stand on "
+            "(its pictures, captions or recipe). Change it back to go on where it stopped, end them on her identity as it is with "
+            f"train --outfit {','.join(begun)}, or run train with --restart to begin again"
+        )
+
+
+def _refuse_what_changed(workspace: Workspace, given: Material, recipes: Recipes, outlook: Outlook) -> None:
+    """Raises BadInput where the pictures, or the recipe, of something that was begun are not what they were."""
     her, worn = outlook.identity, outlook.outfits
-    begun: list[dict[str | None, Mark]] = []
     if her and her.groups[0].steps_done:
-        begun.append({None: identity_mark(workspace, given, recipes.identity)})
+        _refuse(workspace, {None: identity_mark(workspace, given, recipes.identity)}, "run train with --restart to begin again")
     for group in worn.groups if worn else ():
         if group.steps_done:
-            begun.append({name: outfit_mark(workspace, given, recipes.outfits, name) for name in group.names})
-    for marks in begun:
-        states = Checkpoints(workspace.store, list(marks)).load() or []
-        before = [checkpoint.mark_of(data) for data in states]
-        checkpoint.refuse_changed(list(marks.values()), before, [called(workspace, name) for name in marks])
+            marks: dict[str | None, Mark] = {name: outfit_mark(workspace, given, recipes.outfits, name) for name in group.names}
+            _refuse(workspace, marks, "run train with --outfit NAME --restart to begin one again, without --outfit all")
+
+
+def _refuse(workspace: Workspace, marks: Mapping[str | None, Mark], otherwise: str) -> None:
+    states = Checkpoints(workspace.store, list(marks)).load() or []
+    before = [checkpoint.mark_of(data) for data in states]
+    checkpoint.refuse_changed(list(marks.values()), before, [called(workspace, name) for name in marks], otherwise)
 
 
 def called(workspace: Workspace, outfit: str | None) -> str:
@@ -118,69 +149,38 @@ def outfit_mark(workspace: Workspace, given: Material, config: TrainConfig, name
     return mark(config, workspace.backbone.sha256, workspace.adapter_sha256(None), [given.outfits[name]])
 
 
-def _of_her(workspace: Workspace, config: TrainConfig, cost: Cost, budget: float) -> Plan:
+def _of_her(workspace: Workspace, given: Material, config: TrainConfig, budget: float, again: bool) -> Plan:
     """The plan for her identity, from the step that it was begun to, if it was."""
+    cost = _cost(workspace, IDENTITY, config, anchored_identity(config.anchor), budget, given.text_length)
     (group,) = planned({IDENTITY: config.steps}, config.rows, cost, budget).groups
-    group = replace(group, steps_done=max(Checkpoints(workspace.store, [None]).steps(), default=0))
+    group = replace(group, steps_done=0 if again else steps_done(workspace.store, [None]))
     return Plan((group,), *estimated([group], {IDENTITY: config.steps}, config.rows, cost))
 
 
-def _outfits(workspace: Workspace, recipes: Recipes, todo: Sequence[str], own: Sequence[str], budget: float, length: int) -> Plan:
-    """The plan for those still ``todo``: of the groups that were begun what is ``own``, to be trained here, and then the others."""
-    config = recipes.outfits
-    cost = _cost(workspace, "outfits", config, outfit_on_identity(config.preserve), budget, length)
-    begun = [
-        left
-        for group in _remembered(workspace, config)
-        if (left := _left_of(workspace, group, own))
-        and set(left.names) & set(todo)
-        and (left.steps_done or _fits(left, config, cost, budget))
-    ]
-    fresh = [name for name in todo if not any(name in group.names for group in begun)]
-    groups = [*begun, *(planned(dict.fromkeys(fresh, config.steps), config.rows, cost, budget).groups if fresh else ())]
-    steps = {name: config.steps for group in groups for name in group.names}
-    return Plan(tuple(groups), *estimated(groups, steps, config.rows, cost))
+def _of_outfits(
+    workspace: Workspace,
+    given: Material,
+    config: TrainConfig,
+    budget: float,
+    names: Sequence[str],
+    todo: Sequence[str],
+    begun: Sequence[str],
+) -> Plan:
+    """The plan for those still ``todo``: first the groups that were begun, then the others."""
+    cost = _cost(workspace, "outfits", config, outfit_on_identity(config.preserve), budget, given.text_length)
+
+    def fits(group: Group) -> bool:
+        return estimated([group], dict.fromkeys(group.names, config.steps), config.rows, cost)[1] <= budget
+
+    known = gone_on_with(workspace.store, run_of(workspace, config, names), todo, begun, fits)
+    fresh = [name for name in todo if not any(name in group.names for group in known)]
+    groups = [*known, *(planned(dict.fromkeys(fresh, config.steps), config.rows, cost, budget).groups if fresh else ())]
+    return Plan(tuple(groups), *estimated(groups, dict.fromkeys(todo, config.steps), config.rows, cost))
 
 
-def _left_of(workspace: Workspace, group: Group, own: Sequence[str]) -> Group | None:
-    """A remembered group without those that are not trained here any more, or have to begin again while others of it have begun."""
-    here = [name for name in group.names if name in own]
-    begun = [name for name in here if Checkpoints(workspace.store, [name]).steps()]
-    if begun:
-        return Group(tuple(begun), group.micro_rows, max(Checkpoints(workspace.store, begun).steps(), default=0))
-    return group if len(here) == len(group.names) else None
-
-
-def _fits(group: Group, config: TrainConfig, cost: Cost, budget: float) -> bool:
-    _, peak = estimated([group], dict.fromkeys(group.names, config.steps), config.rows, cost)
-    return peak <= budget
-
-
-def remember(workspace: Workspace, config: TrainConfig, groups: Sequence[Group]) -> None:
-    """Keep the groups of a run that begins, so that it goes on with the same ones: a batch's size shows in the last bit of a sum.
-
-    Groups that others were begun in are still known.
-    """
-    before, now = _read(workspace), {name for group in groups for name in group.names}
-    others = [Group(names, group.micro_rows) for group in before if (names := tuple(n for n in group.names if n not in now))]
-    known = [Group(group.names, group.micro_rows) for group in groups] + others
-    if known != before:
-        named = [{"names": list(group.names), "micro_rows": group.micro_rows} for group in known]
-        workspace.store.write(GROUPS, json.dumps({"key": _key(workspace, "outfits", config), "groups": named}).encode())
-
-
-def _remembered(workspace: Workspace, config: TrainConfig) -> list[Group]:
-    """The groups that a run was parted into; of another recipe only while something of them is begun: it says then what changed."""
-    if GROUPS not in workspace.store:
-        return []
-    said = json.loads(workspace.store.read(GROUPS))
-    same = said["key"] == _key(workspace, "outfits", config)
-    return _read(workspace) if same or any(workspace.store.list(OF_OUTFITS)) else []
-
-
-def _read(workspace: Workspace) -> list[Group]:
-    said = json.loads(workspace.store.read(GROUPS)) if GROUPS in workspace.store else {"groups": ()}
-    return [Group(tuple(g["names"]), g["micro_rows"]) for g in said["groups"]]
+def run_of(workspace: Workspace, config: TrainConfig, names: Sequence[str]) -> str:
+    """A word for a training of these outfits by this recipe on this machine."""
+    return sha256(f"{_key(workspace, 'outfits', config)}|{'|'.join(sorted(names))}".encode()).hexdigest()[:32]
 
 
 def _cost(workspace: Workspace, what: str, config: TrainConfig, objective: Objective, budget: float, length: int) -> Cost:

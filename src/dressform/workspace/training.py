@@ -31,13 +31,14 @@ from dressform.train.objectives.identity import anchored_identity
 from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.optimizer import refuse_missing
 from dressform.train.plan import Group
+from dressform.workspace.begun import remember
 from dressform.workspace.character_file import held
-from dressform.workspace.checkpoints import FOLDER, OF_OUTFITS, Checkpoints
+from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import Material, Origin, identity_pictures, material
 from dressform.workspace.describing import can_describe
-from dressform.workspace.keeping import begin_again, is_trained, keep
+from dressform.workspace.keeping import Made, begin_again, is_trained, keep
 from dressform.workspace.looking import refuse_unmasked
-from dressform.workspace.planning import Outlook, Recipes, called, identity_mark, look_ahead, outfit_mark, refuse_what_changed, remember
+from dressform.workspace.planning import Outlook, Recipes, Wanted, called, identity_mark, look_ahead, outfit_mark, run_of
 from dressform.workspace.previewing import preview
 from dressform.workspace.workspace import IDENTITY, Workspace, asset_of
 
@@ -71,6 +72,7 @@ class _Training:
     pictures: Sequence[Picture]
     given: Material
     recipes: Recipes
+    wanted: Wanted
     outlook: Outlook
     grant: Grant[Scope]
     on_step: OnStep
@@ -99,35 +101,22 @@ def run(
     where another process is training her.
     """
     with held(workspace.root, "training", wait_seconds=0):  # two at once would learn outfits on each other's identity
-        return _run_alone(workspace, Recipes(identity, outfits, memory_bytes), _Wanted(source, only, restart), on_step, watch)
+        return _run_alone(workspace, Recipes(identity, outfits, memory_bytes), only, restart, source, on_step, watch)
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """What the identity is learned from, which outfits (none named: all), and whether they begin again."""
-
-    source: Origin
-    only: Sequence[str]
-    restart: bool = False
-
-    @property
-    def her_again(self) -> bool:
-        """Whether her identity begins again too."""
-        return self.restart and not self.only
-
-
-def _run_alone(workspace: Workspace, recipes: Recipes, wanted: _Wanted, on_step: OnStep, watch: Watch) -> Trained:
+def _run_alone(
+    workspace: Workspace, recipes: Recipes, only: Sequence[str], restart: bool, source: Origin, on_step: OnStep, watch: Watch
+) -> Trained:
     began = time.monotonic()
-    asked = _agreed(workspace, wanted)
+    asked = _agreed(workspace, source, only, restart)
     refuse_unmasked(asked.every)
     given, recipes = _prepared(workspace, asked, recipes, watch)
-    if wanted.restart:  # after all that is refused for what was asked: a restart that cannot begin forgets nothing
-        begin_again(workspace, asked.names if wanted.only else (None, *asked.names))
-    outlook = look_ahead(workspace, given, recipes)
+    outlook = look_ahead(workspace, given, recipes, asked.wanted)
+    begin_again(workspace, asked.wanted.again, [*outlook.gone_on_with, *asked.wanted.others])  # after all that is refused
     watch.on_plan(outlook)
 
     def stage(grant: Grant[Scope]) -> _Training:
-        return _Training(workspace, asked.pictures, given, recipes, outlook, grant, _watched(workspace, grant, on_step))
+        return _Training(workspace, asked.pictures, given, recipes, asked.wanted, outlook, grant, _watched(workspace, grant, on_step))
 
     made: list[str] = []
     if asked.learn_her and outlook.identity is not None:
@@ -135,7 +124,9 @@ def _run_alone(workspace: Workspace, recipes: Recipes, wanted: _Wanted, on_step:
         made.append(IDENTITY)
     if asked.learn_outfits and outlook.outfits is not None:
         made += _train_outfits(stage(asked.learn_outfits))
-    _tidy(workspace, given, bool(wanted.only))
+    begin_again(workspace, (), asked.wanted.others)
+    if not only:
+        given.drop_unused()
     return Trained(tuple(made), time.monotonic() - began)
 
 
@@ -149,19 +140,16 @@ def plan(
     only: Sequence[str] = (),
 ) -> Outlook:
     """What ``run`` would do now; a step is measured, nothing is trained. Raises as it does before its first step."""
-    asked = _agreed(workspace, _Wanted(source, only))
+    asked = _agreed(workspace, source, only, restart=False)
     refuse_unmasked(asked.every)
-    given, recipes = _prepared(workspace, asked, Recipes(identity, outfits, memory_bytes), watch)
-    outlook = look_ahead(workspace, given, recipes)
-    refuse_what_changed(workspace, given, recipes, outlook)
-    return outlook
+    return look_ahead(workspace, *_prepared(workspace, asked, Recipes(identity, outfits, memory_bytes), watch), asked.wanted)
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """The outfits to learn, the pictures to learn from, those that show her, and consent to either (None: nothing to learn there)."""
+    """Which adapters, the pictures to learn from, those that show her among them, and consent to either (None: nothing to learn there)."""
 
-    names: list[str]
+    wanted: Wanted
     pictures: list[Picture]
     of_her: list[Picture]
     learn_her: Grant[Scope] | None
@@ -205,37 +193,37 @@ def _spare(workspace: Workspace, *recipes: TrainConfig) -> None:
 def _on_this_base(workspace: Workspace, asked: _Asked, recipes: Recipes) -> Recipes:
     """The recipes for this base model; outfits reach the layers of an identity that was made elsewhere, too."""
     identity, outfits = (c.on(workspace.backbone) for c in (recipes.identity, recipes.outfits))
-    if asked.learn_outfits and not asked.learn_her:
+    if asked.learn_outfits and asked.wanted.keep_her and workspace.imported(None):
         outfits = replace(outfits, targets=widest([workspace.adapter(asked.learn_outfits, None)], outfits.targets))
     return Recipes(identity, outfits, recipes.memory_bytes)
 
 
-def _tidy(workspace: Workspace, given: Material, others: bool) -> None:
-    """Forget checkpoints, groups and encodings that nothing needs any more; where there are others, those may have begun."""
-    if not others or not any(workspace.store.list(OF_OUTFITS)):
-        workspace.store.delete_all(list(workspace.store.list(FOLDER)))
-    if not others:
-        given.drop_unused()
-
-
-def _agreed(workspace: Workspace, wanted: _Wanted) -> _Asked:
+def _agreed(workspace: Workspace, source: Origin, only: Sequence[str], restart: bool) -> _Asked:
     """What there is to learn from, and consent to it. Raises NotReady or Refused, and UnknownName for an outfit that she has not.
 
-    An outfit that was taken back is left out, and holds up none of the others. An identity that was made elsewhere is not learned:
-    it needs no pictures of her, and no consent to learn from them.
+    An outfit that was taken back is left out, and holds up none of the others. An identity that was made elsewhere is not learned, nor
+    is one that is there where ``only`` some outfits are asked for: it needs no pictures of her, and no consent to learn from them.
     """
     revoked = workspace.gate.state().revoked
     pictures = [p for p in workspace.pictures(every=True) if p.outfit is None or asset_of(p.outfit) not in revoked]
-    names = sorted({p.outfit for p in pictures if p.outfit is not None})
-    if wanted.only:
-        names = _named(workspace, wanted.only, names)
-    elsewhere = workspace.imported(None) and not wanted.her_again
-    if elsewhere and not names:
+    there = sorted({p.outfit for p in pictures if p.outfit is not None})
+    names = _named(workspace, only, there) if only else there
+    her_again = restart and not only
+    keep_her = not her_again and (workspace.imported(None) or (bool(only) and _may_stay(workspace)))
+    if keep_her and not names:
         raise NotReady("her identity was made elsewhere, and there is no outfit to learn yet: dressform add FOLDER --outfit NAME")
-    of_her = [] if elsewhere else _pictures_of_her(workspace, pictures, wanted)
-    learn_her = None if elsewhere else workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in of_her}))
+    of_her = [] if keep_her else _pictures_of_her(workspace, pictures, source, her_again)
+    learn_her = None if keep_her else workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in of_her}))
     learn_outfits = workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None
-    return _Asked(names, [p for p in pictures if p.outfit is None or p.outfit in names], of_her, learn_her, learn_outfits)
+    again = frozenset(([None, *names] if her_again else names) if restart else [])
+    others = tuple(name for name in there if name not in names and not workspace.imported(name))
+    learned_from = [p for p in pictures if p.outfit is None or p.outfit in names]
+    return _Asked(Wanted(tuple(names), others, again, keep_her), learned_from, of_her, learn_her, learn_outfits)
+
+
+def _may_stay(workspace: Workspace) -> bool:
+    """True where her identity is there, and not in quarantine."""
+    return is_trained(workspace, None) and workspace.adapter_sha256(None) not in workspace.quarantined()
 
 
 def _named(workspace: Workspace, only: Sequence[str], there: Collection[str]) -> list[str]:
@@ -248,11 +236,11 @@ def _named(workspace: Workspace, only: Sequence[str], there: Collection[str]) ->
     return sorted(set(only))
 
 
-def _pictures_of_her(workspace: Workspace, pictures: Sequence[Picture], wanted: _Wanted) -> list[Picture]:
+def _pictures_of_her(workspace: Workspace, pictures: Sequence[Picture], source: Origin, her_again: bool) -> list[Picture]:
     """Those that her identity is learned from. Raises NotReady where there are none."""
-    learned = frozenset() if wanted.her_again or not is_trained(workspace, None) else _learned_from(workspace)
-    of_her = identity_pictures(pictures, wanted.source, workspace.character.named("accessory"), learned)
-    if wanted.source == "auto" and any(p.outfit is None for p in of_her):
+    learned = frozenset() if her_again or not is_trained(workspace, None) else _learned_from(workspace)
+    of_her = identity_pictures(pictures, source, workspace.character.named("accessory"), learned)
+    if source == "auto" and any(p.outfit is None for p in of_her):
         showing = {None, *(name for name in {p.outfit for p in of_her} if name is not None and _may_show_her(workspace, name))}
         of_her = [p for p in of_her if p.outfit in showing]
     return of_her
@@ -297,7 +285,7 @@ def _train_identity(her: _Training) -> None:
     adapter = _new_adapter(workspace, IDENTITY, called(workspace, None), workspace.character.trigger, config, "")
     job = Job(adapter, her.given.identity)
     _run(her, IDENTITY, group, [job], anchored_identity(config.anchor), None, [mark])
-    keep(workspace, her.grant, None, adapter, mark, her.given.identity.ids)
+    keep(workspace, Made(None, her.grant, adapter, mark, her.given.identity.ids))
     Checkpoints(workspace.store, [None]).clear()
 
 
@@ -307,7 +295,7 @@ def _train_outfits(her: _Training) -> list[str]:
     who = workspace.adapter(her.grant, None)
     assert her.outlook.outfits is not None
     groups = her.outlook.outfits.groups
-    remember(workspace, config, groups)
+    remember(workspace.store, run_of(workspace, config, her.wanted.names), groups)
     for i, group in enumerate(groups):
         _train_group(replace(her, on_step=_counted_on(her.on_step, i, len(groups))), group, who)
     return [name for group in groups for name in group.names]
@@ -329,9 +317,9 @@ def _train_group(her: _Training, group: Group, who: Adapter) -> None:
         jobs.append(Job(adapter, her.given.outfits[name]))
     marks = [outfit_mark(workspace, her.given, config, name) for name in group.names]
     _run(her, "outfits", group, jobs, outfit_on_identity(config.preserve), who, marks)
-    for name, job, mark in zip(group.names, jobs, marks, strict=True):
-        own = workspace.gate.need("train:outfit", asset_of(None), asset_of(name))
-        keep(workspace, own, name, job.adapter, mark, [identity_sha, *job.data.ids])
+    agreed = [workspace.gate.need("train:outfit", asset_of(None), asset_of(name)) for name in group.names]
+    made = zip(group.names, agreed, jobs, marks, strict=True)
+    keep(workspace, *(Made(name, own, job.adapter, mark, [identity_sha, *job.data.ids]) for name, own, job, mark in made))
     Checkpoints(workspace.store, group.names).clear()
 
 
