@@ -16,7 +16,7 @@ from dressform.cli import plan as plan_command
 from dressform.cli import train as options
 from dressform.consent import lineage
 from dressform.dress.garments import covering
-from dressform.errors import BadInput, Failed, NotReady, Refused, StoreError, UnknownName
+from dressform.errors import BadInput, Failed, Mismatch, NotReady, Refused, StoreError, UnknownName
 from dressform.layfigure import samples
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.records import Picture
@@ -286,18 +286,17 @@ def test_a_new_outfit_joins_after_the_unfinished_ones(made, drawn: Path) -> None
 
 
 class Stopped:
-    """Counts the steps of each outfit, and interrupts once where it is told to: after so many steps of the outfits."""
+    """Counts the steps of each outfit, and interrupts once, after so many steps of the outfits or the identity."""
 
-    def __init__(self, after: int, only: str = "") -> None:
-        self.steps, self._after, self._only = dict.fromkeys(OUTFITS, 0), after, only
+    def __init__(self, after: int, what: str = "outfits") -> None:
+        self.steps, self._after, self._what = dict.fromkeys(OUTFITS, 0), after, what
 
     def __call__(self, what: str, event: StepDone) -> None:
-        if what == "outfits":
-            for name in event.losses:
-                self.steps[name.removeprefix("aoi-")] += 1
-            if event.step == self._after and (not self._only or f"aoi-{self._only}" in event.losses):
-                self._after = -1
-                raise KeyboardInterrupt
+        for name in event.losses if what == "outfits" else ():
+            self.steps[name.removeprefix("aoi-")] += 1
+        if (what, event.step) == (self._what, self._after):
+            self._after = -1
+            raise KeyboardInterrupt
 
 
 def begun(her: Workspace, after: int = 2, **asked) -> Stopped:
@@ -313,7 +312,7 @@ def groups(her: Workspace, **asked) -> tuple[Group, ...]:
     return found.groups if found else ()
 
 
-def recaptioned(her: Workspace, outfit: str, caption: str = "another pose") -> str:
+def recaptioned(her: Workspace, outfit: str | None, caption: str = "another pose") -> str:
     picture = her.pictures(outfit)[0]
     captioning.write(her, {picture: caption}, "edit")
     return picture.caption
@@ -361,12 +360,57 @@ def test_outfits_alone_stand_on_her_identity_as_it_is(made) -> None:
     stop, who = begun(her), her.adapter_sha256(None)
     forgetting.remove(her, her.pictures("kimono"))
     for go_on in (training.run, training.plan):
-        with pytest.raises(BadInput, match=r"training of dress, coat, apron is there.*--outfit dress,coat,apron, or"):
+        with pytest.raises(BadInput, match=r"training of dress, coat, apron is there.*--outfit dress,coat,apron and"):
             go_on(her, *recipes())
     assert training.run(her, *recipes(), only=["coat"], on_step=stop).adapters == ("coat",)
     assert training.run(her, recipes(2)[0], recipes()[1], only=["dress", "apron"], on_step=stop).adapters == ("dress", "apron")
     assert her.adapter_sha256(None) == who and stop.steps == {"dress": 3, "apron": 3, "coat": 3, "kimono": 2}
     assert training.run(her, *recipes()).adapters == ("identity", "dress", "coat", "apron")
+
+
+@pytest.mark.recipe
+def test_outfits_alone_forget_nothing_of_her_and_are_refused_before_anything_is_forgotten(made, monkeypatch) -> None:
+    her = made("her")
+    training.run(her, *recipes(), only=["dress"])
+    recaptioned(her, None, "neutral layer, another pose")
+    with pytest.raises(KeyboardInterrupt):
+        training.run(her, *recipes(), on_step=Stopped(2, what="identity"))
+    assert training.plan(her, *recipes(), only=["dress"]).identity is None and training.run(her, *recipes(), only=["dress"]).adapters == ()
+    relearned = training.plan(her, *recipes()).identity
+    assert relearned and relearned.groups == (Group(("identity",), 0, 2),)
+    begun(her, only=["coat"])
+    with pytest.raises(BadInput, match=r"training of coat is there.*--outfit coat and"):
+        training.run(her, *recipes())
+    before = stored(her)
+    monkeypatch.setattr(type(her.backbone), "sha256", property(lambda _: "0" * 64))
+    with pytest.raises(Mismatch, match="base model"):
+        training.plan(her, *recipes(), only=["coat"])
+    with pytest.raises(Mismatch, match="base model"):
+        training.run(her, *recipes(), only=["coat"], restart=True)
+    assert stored(her) == before
+
+
+@pytest.mark.recipe
+def test_a_restart_is_parted_anew_and_outfits_reach_the_layers_of_her_identity(made) -> None:
+    her = made("her")
+    training.run(her, *(replace(r, targets="all") for r in recipes()), only=["dress"])
+    narrow = [replace(r, targets="attention") for r in recipes()]
+    assert training.run(her, *narrow, only=["dress"], restart=True).adapters == ("dress",)
+    plans: list[planning.Outlook] = []
+    begun(her, memory_bytes=int(1.5 * GIB), restart=True)
+    training.run(her, *recipes(), restart=True, watch=training.Watch(on_plan=plans.append))
+    assert plans[0].outfits and plans[0].outfits.groups == (Group(OUTFITS),)
+
+
+@pytest.mark.recipe
+def test_what_stands_on_a_quarantined_identity_is_not_ended(made) -> None:
+    her = made("her", description="blue skin, white twintails")
+    begun(her)
+    consenting.revoke(her, ("kimono",), 7)
+    for asked in ((), ("dress",)):
+        with pytest.raises(BadInput, match=r"training of dress, .* is there(?!.*--outfit).*--restart"):
+            training.run(her, *recipes(), only=asked)
+    assert training.run(her, *recipes(), restart=True).adapters == ("identity", "dress", "coat", "apron")
 
 
 @pytest.mark.recipe
@@ -403,6 +447,8 @@ def test_plan_says_how_far_a_begun_training_is(made, capsys: pytest.CaptureFixtu
     begun(her)
     monkeypatch.setattr(plan_command, "opened", lambda _folder: nullcontext(her))
     monkeypatch.setattr(options, "asked", lambda *_: recipes())
+    plan_command.command(her.root)
+    assert "outfits: dress, coat, kimono, apron, gone on with after 2 of 3 steps" in capsys.readouterr().out
     plan_command.command(her.root, outfit="coat, apron")
     said = capsys.readouterr()
     assert "outfits: coat, apron, gone on with after 2 of 3 steps, 2 pictures of each in a step" in said.out

@@ -23,7 +23,7 @@ def command(
     rank: training_options.Rank = 8,
     seed: training_options.Seed = 0,
     identity: training_options.Identity = "auto",
-    outfit: training_options.Only = "",
+    outfit: training_options.Only = None,
     until: training_options.Until = "steps",
     floor: training_options.Floor = None,
     memory: training_options.Memory = None,

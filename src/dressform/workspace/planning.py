@@ -23,7 +23,7 @@ from dressform.workspace import fitting
 from dressform.workspace.begun import gone_on_with, steps_done
 from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import Material
-from dressform.workspace.keeping import is_done
+from dressform.workspace.keeping import is_done, is_trained
 from dressform.workspace.workspace import IDENTITY, Workspace
 
 
@@ -69,11 +69,11 @@ class Wanted:
     """Which adapters a training is for.
 
     ``names`` of outfits and accessories, and those of ``others`` that could be trained here and are not asked for. ``again``: which begin
-    again (None: the identity). ``keep_her``: her identity stays as it is.
+    again (in either, None: the identity). ``keep_her``: her identity stays as it is.
     """
 
     names: tuple[str, ...]
-    others: tuple[str, ...] = ()
+    others: tuple[str | None, ...] = ()
     again: frozenset[str | None] = frozenset()
     keep_her: bool = False
 
@@ -89,12 +89,13 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, wanted: 
     todo = [n for n in own if n in wanted.again or not _is_done(workspace, given, recipes, n)]
     begun = [n for n in todo if n not in wanted.again and steps_done(workspace.store, [n])]
     if anew:
-        _refuse_unfinished([*begun, *(n for n in wanted.others if steps_done(workspace.store, [n]))])
+        beside = [n for n in wanted.others if n is not None and steps_done(workspace.store, [n])]
+        _refuse_unfinished([*begun, *beside], may_stay(workspace))
         todo = own
     budget = recipes.memory_bytes or memory.budget_bytes(_device(workspace))
     identity = _of_her(workspace, given, recipes.identity, budget, None in wanted.again) if anew else None
     kept = ([IDENTITY] if identity is None else []) + [n for n in given.outfits if n not in todo]
-    outfits = _of_outfits(workspace, given, recipes.outfits, budget, wanted.names, todo, begun) if todo else None
+    outfits = _of_outfits(workspace, given, recipes.outfits, budget, wanted, todo, begun) if todo else None
     outlook = Outlook(tuple(kept), identity, outfits, budget, workspace.character.named("accessory"), len(given.identity.ids))
     _refuse_what_changed(workspace, given, recipes, outlook)
     return outlook
@@ -106,13 +107,19 @@ def _is_done(workspace: Workspace, given: Material, recipes: Recipes, name: str)
     return there and is_done(workspace, name, outfit_mark(workspace, given, recipes.outfits, name))
 
 
-def _refuse_unfinished(begun: Sequence[str]) -> None:
+def may_stay(workspace: Workspace) -> bool:
+    """True where her identity is there, and not in quarantine."""
+    return is_trained(workspace, None) and workspace.adapter_sha256(None) not in workspace.quarantined()
+
+
+def _refuse_unfinished(begun: Sequence[str], may_stay: bool) -> None:
     """Raises BadInput where there are outfits that were begun on an identity that would be replaced."""
     if begun:
+        end_them = f"end them on her identity as it is with train --outfit {','.join(begun)} and the options that they were begun with, "
         raise BadInput(
             f"an unfinished training of {', '.join(begun)} is there, but since then this has changed: the identity that they stand on "
-            "(its pictures, captions or recipe). Change it back to go on where it stopped, end them on her identity as it is with "
-            f"train --outfit {','.join(begun)}, or run train with --restart to begin again"
+            f"(its pictures, captions, recipe or base model). Change it back to go on where it stopped, {end_them if may_stay else ''}"
+            "or run train with --restart to begin again"
         )
 
 
@@ -120,11 +127,15 @@ def _refuse_what_changed(workspace: Workspace, given: Material, recipes: Recipes
     """Raises BadInput where the pictures, or the recipe, of something that was begun are not what they were."""
     her, worn = outlook.identity, outlook.outfits
     if her and her.groups[0].steps_done:
-        _refuse(workspace, {None: identity_mark(workspace, given, recipes.identity)}, "run train with --restart to begin again")
+        _refuse(
+            workspace,
+            {None: identity_mark(workspace, given, recipes.identity)},
+            "run train with --restart and without --outfit to begin again",
+        )
     for group in worn.groups if worn else ():
         if group.steps_done:
             marks: dict[str | None, Mark] = {name: outfit_mark(workspace, given, recipes.outfits, name) for name in group.names}
-            _refuse(workspace, marks, "run train with --outfit NAME --restart to begin one again, without --outfit all")
+            _refuse(workspace, marks, "run train with --outfit NAME --restart to begin that one again (without --outfit: everything)")
 
 
 def _refuse(workspace: Workspace, marks: Mapping[str | None, Mark], otherwise: str) -> None:
@@ -158,13 +169,7 @@ def _of_her(workspace: Workspace, given: Material, config: TrainConfig, budget: 
 
 
 def _of_outfits(
-    workspace: Workspace,
-    given: Material,
-    config: TrainConfig,
-    budget: float,
-    names: Sequence[str],
-    todo: Sequence[str],
-    begun: Sequence[str],
+    workspace: Workspace, given: Material, config: TrainConfig, budget: float, wanted: Wanted, todo: Sequence[str], begun: Sequence[str]
 ) -> Plan:
     """The plan for those still ``todo``: first the groups that were begun, then the others."""
     cost = _cost(workspace, "outfits", config, outfit_on_identity(config.preserve), budget, given.text_length)
@@ -172,7 +177,8 @@ def _of_outfits(
     def fits(group: Group) -> bool:
         return estimated([group], dict.fromkeys(group.names, config.steps), config.rows, cost)[1] <= budget
 
-    known = gone_on_with(workspace.store, run_of(workspace, config, names), todo, begun, fits)
+    as_before = [name for name in todo if name not in wanted.again]
+    known = gone_on_with(workspace.store, run_of(workspace, config, wanted.names), as_before, begun, fits)
     fresh = [name for name in todo if not any(name in group.names for group in known)]
     groups = [*known, *(planned(dict.fromkeys(fresh, config.steps), config.rows, cost, budget).groups if fresh else ())]
     return Plan(tuple(groups), *estimated(groups, dict.fromkeys(todo, config.steps), config.rows, cost))

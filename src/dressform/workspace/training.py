@@ -38,7 +38,7 @@ from dressform.workspace.datasets import Material, Origin, identity_pictures, ma
 from dressform.workspace.describing import can_describe
 from dressform.workspace.keeping import Made, begin_again, is_trained, keep
 from dressform.workspace.looking import refuse_unmasked
-from dressform.workspace.planning import Outlook, Recipes, Wanted, called, identity_mark, look_ahead, outfit_mark, run_of
+from dressform.workspace.planning import Outlook, Recipes, Wanted, called, identity_mark, look_ahead, may_stay, outfit_mark, run_of
 from dressform.workspace.previewing import preview
 from dressform.workspace.workspace import IDENTITY, Workspace, asset_of
 
@@ -191,9 +191,9 @@ def _spare(workspace: Workspace, *recipes: TrainConfig) -> None:
 
 
 def _on_this_base(workspace: Workspace, asked: _Asked, recipes: Recipes) -> Recipes:
-    """The recipes for this base model; outfits reach the layers of an identity that was made elsewhere, too."""
+    """The recipes for this base model; outfits reach the layers of an identity that stays as it is, too. Raises what ``adapter`` does."""
     identity, outfits = (c.on(workspace.backbone) for c in (recipes.identity, recipes.outfits))
-    if asked.learn_outfits and asked.wanted.keep_her and workspace.imported(None):
+    if asked.learn_outfits and asked.wanted.keep_her:
         outfits = replace(outfits, targets=widest([workspace.adapter(asked.learn_outfits, None)], outfits.targets))
     return Recipes(identity, outfits, recipes.memory_bytes)
 
@@ -209,21 +209,16 @@ def _agreed(workspace: Workspace, source: Origin, only: Sequence[str], restart: 
     there = sorted({p.outfit for p in pictures if p.outfit is not None})
     names = _named(workspace, only, there) if only else there
     her_again = restart and not only
-    keep_her = not her_again and (workspace.imported(None) or (bool(only) and _may_stay(workspace)))
+    keep_her = not her_again and (workspace.imported(None) or (bool(only) and may_stay(workspace)))
     if keep_her and not names:
         raise NotReady("her identity was made elsewhere, and there is no outfit to learn yet: dressform add FOLDER --outfit NAME")
     of_her = [] if keep_her else _pictures_of_her(workspace, pictures, source, her_again)
     learn_her = None if keep_her else workspace.gate.need("train:identity", *sorted({asset_of(p.outfit) for p in of_her}))
     learn_outfits = workspace.gate.need("train:outfit", asset_of(None), *map(asset_of, names)) if names else None
     again = frozenset(([None, *names] if her_again else names) if restart else [])
-    others = tuple(name for name in there if name not in names and not workspace.imported(name))
+    others = (*([None] if only else []), *(name for name in there if name not in names and not workspace.imported(name)))
     learned_from = [p for p in pictures if p.outfit is None or p.outfit in names]
     return _Asked(Wanted(tuple(names), others, again, keep_her), learned_from, of_her, learn_her, learn_outfits)
-
-
-def _may_stay(workspace: Workspace) -> bool:
-    """True where her identity is there, and not in quarantine."""
-    return is_trained(workspace, None) and workspace.adapter_sha256(None) not in workspace.quarantined()
 
 
 def _named(workspace: Workspace, only: Sequence[str], there: Collection[str]) -> list[str]:
