@@ -25,7 +25,7 @@ def remember(store: Store, run: str, groups: Sequence[Group]) -> None:
     now, before = {name for group in groups for name in group.names}, _remembered(store)
     others = [_of(group, [n for n in group.names if n not in now and steps_done(store, [n])]) for group in before]
     known = [_of(group, group.names) for group in groups] + [group for group in others if group.names]
-    if known != before:
+    if (run, known) != (_run(store), before):
         named = [{"names": list(group.names), "micro_rows": group.micro_rows} for group in known]
         store.write(GROUPS, json.dumps({"run": run, "groups": named}).encode())
 
@@ -61,4 +61,4 @@ def _remembered(store: Store) -> list[Group]:
 
 
 def _run(store: Store) -> str:
-    return json.loads(store.read(GROUPS)).get("run", "")
+    return json.loads(store.read(GROUPS)).get("run", "") if GROUPS in store else ""
