@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
-from dressform.layfigure import samples
-from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.store import MemoryStore
 from dressform.train.events import StepDone
 from dressform.train.loop import Saved
-from dressform.vault import owner
-from dressform.workspace import planning, training, workspace
+from dressform.workspace import training
 from dressform.workspace.begun import steps_done
 from dressform.workspace.workspace import Workspace
+from tests import wardrobes
+from tests.wardrobes import GIB, adapters
 
-OUTFITS, STEPS, GIB = ("dress", "coat", "kimono"), 5, 2**30
+OUTFITS, STEPS = ("dress", "coat", "kimono"), 5
 
 
 class Killed(BaseException):
@@ -55,30 +54,11 @@ class Mortal(MemoryStore):
 
 @pytest.fixture
 def made(tmp_path: Path, tiny_backbone, tiny_base: Path, monkeypatch: pytest.MonkeyPatch):
-    """Makes a character with three outfits whose training saves every second step. In float32, with no trials and no previews."""
-    monkeypatch.setattr(tiny_backbone, "autocast", lambda: torch.autocast("cpu", enabled=False))
-    monkeypatch.setattr(training, "preview", lambda *_: None)
+    """Makes a character with three outfits whose training saves every second step."""
+    wardrobes.undisturbed(monkeypatch, tiny_backbone)
     monkeypatch.setattr(training, "Saved", lambda *given: Saved(*given, every_steps=2))
-    monkeypatch.setattr(planning, "measured", lambda *_, **__: planning.Cost(0, GIB, 0.0, 1.0))
-    aoi, sets = HELD_OUT_IDENTITIES["aoi"], tmp_path / "sets"
-    samples.draw(sets / "neutral", aoi, None, 2, seed=0, size=32)
-    for i, name in enumerate(OUTFITS):
-        samples.draw(sets / name, aoi, HELD_OUT_DESIGNS[f"{name}-a"], 2, seed=i, size=32)
-
-    def make(called: str) -> Workspace:
-        workspace.create(tmp_path / called, workspace.Asked("aoi", 24, base_model=str(tiny_base)), store := Mortal())
-        her = Workspace(tmp_path / called, store, owner.load())
-        her.__dict__["backbone"] = tiny_backbone
-        her.add([sets / "neutral"], None)
-        for name in OUTFITS:
-            her.add([sets / name], name)
-        return her
-
-    return make
-
-
-def adapters(her: Workspace) -> dict[str, bytes]:
-    return {n: her.store.read(n) for n in her.store.list("adapters/") if n.endswith(".safetensors")}
+    drawn = wardrobes.draw(tmp_path / "sets", OUTFITS)
+    return lambda called: wardrobes.make(tmp_path / called, (tiny_base, tiny_backbone), drawn, OUTFITS, Mortal())
 
 
 def train(her: Workspace, **how) -> tuple[str, ...]:
@@ -104,10 +84,8 @@ def a_stop(her: Workspace, dice: random.Random) -> None:
         if count == last:
             raise KeyboardInterrupt
 
-    try:
+    with suppress(Killed, KeyboardInterrupt):
         train(her, only=only, restart=restart, memory_bytes=dice.choice([4, 1000]) * GIB, on_step=on_step)
-    except (Killed, KeyboardInterrupt):
-        pass
     her.store.left = None  # type: ignore[attr-defined]
     assert restart or all(step == saved[name] + 1 for name, step in first.items()), "no saved step is taken twice"
 

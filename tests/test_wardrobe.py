@@ -25,54 +25,36 @@ from dressform.train.cache import Cache, Source
 from dressform.train.checkpoint import Mark, mark
 from dressform.train.events import StepDone
 from dressform.train.plan import Group, Plan
-from dressform.vault import owner
-from dressform.workspace import captioning, consenting, forgetting, keeping, planning, training, workspace
+from dressform.workspace import captioning, consenting, forgetting, keeping, planning, training
 from dressform.workspace.character_file import held
 from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import identity_pictures, material
 from dressform.workspace.workspace import Workspace
+from tests import wardrobes
+from tests.wardrobes import GIB, adapters
 
 OUTFITS = ("dress", "coat", "kimono", "apron")
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, aoi = tmp_path_factory.mktemp("wardrobe"), HELD_OUT_IDENTITIES["aoi"]
-    samples.draw(folder / "neutral", aoi, None, 2, seed=0, size=32)
-    for i, name in enumerate(OUTFITS):
-        samples.draw(folder / name, aoi, HELD_OUT_DESIGNS[f"{name}-a"], 2, seed=i, size=32)
-    return folder
+    return wardrobes.draw(tmp_path_factory.mktemp("wardrobe"), OUTFITS)
 
 
-GIB, NO_MARK = 2**30, Mark("", "", "", "")
+NO_MARK = Mark("", "", "", "")
 
 
 @pytest.fixture
 def made(tmp_path: Path, tiny_backbone, tiny_base: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch):
-    """Makes a character with four outfits; each call a new one. In float32, with no trials and no previews."""
-    monkeypatch.setattr(tiny_backbone, "autocast", lambda: torch.autocast("cpu", enabled=False))
-    monkeypatch.setattr(training, "preview", lambda *_a: None)
-    monkeypatch.setattr(planning, "measured", lambda *_a, **_k: planning.Cost(0, GIB, 0.0, 1.0))
-
-    def make(called: str, description: str = "") -> Workspace:
-        store = MemoryStore()
-        workspace.create(tmp_path / called, workspace.Asked("aoi", 24, base_model=str(tiny_base), description=description), store)
-        her = Workspace(tmp_path / called, store, owner.load())
-        her.__dict__["backbone"] = tiny_backbone
-        her.add([drawn / "neutral"], None)
-        for name in OUTFITS:
-            her.add([drawn / name], name)
-        return her
-
-    return make
+    """Makes a character with four outfits; each call a new one."""
+    wardrobes.undisturbed(monkeypatch, tiny_backbone)
+    return lambda called, description="": wardrobes.make(
+        tmp_path / called, (tiny_base, tiny_backbone), drawn, OUTFITS, MemoryStore(), description
+    )
 
 
 def recipes(steps: int = 3):
     return [replace(r, rows=2) for r in training.recipes(2, 0, steps)]
-
-
-def adapters(her: Workspace) -> dict[str, bytes]:
-    return {n: her.store.read(n) for n in her.store.list("adapters/") if n.endswith(".safetensors")}
 
 
 def her_own(her: Workspace) -> list[Adapter]:

@@ -45,11 +45,11 @@ def gone_on_with(store: Store, run: str, todo: Sequence[str], begun: Collection[
     return found
 
 
-def all_but(store: Store, outfits: Sequence[str | None]) -> list[str]:
-    """What lies in the store of anything begun but these (None: the identity)."""
+def forget_all_but(store: Store, outfits: Sequence[str | None]) -> None:
+    """Forget whatever was begun but these (None: the identity), and how it was parted where none of them was."""
     places = tuple(place_of(name) for name in outfits)
     parted = any(name is not None and steps_done(store, [name]) for name in outfits)
-    return [name for name in store.list(FOLDER) if not name.startswith(places) and not (parted and name == GROUPS)]
+    store.delete_all([name for name in store.list(FOLDER) if not name.startswith(places) and not (parted and name == GROUPS)])
 
 
 def _of(group: Group, names: Sequence[str]) -> Group:

@@ -12,7 +12,6 @@ from dressform.consent.gate import Grant
 from dressform.consent.scopes import Scope
 from dressform.errors import Failed
 from dressform.train.checkpoint import Mark
-from dressform.workspace import begun
 from dressform.workspace.workspace import Workspace
 
 
@@ -28,14 +27,10 @@ def is_trained(workspace: Workspace, outfit: str | None) -> bool:
     return name in workspace.store and f"{name}.mark" in workspace.store
 
 
-def begin_again(workspace: Workspace, outfits: Collection[str | None], gone_on_with: Sequence[str | None]) -> None:
-    """Let none of ``outfits`` count as trained (None: the identity), and forget what was begun but for what is ``gone_on_with``.
-
-    The adapters stay until others are kept.
-    """
+def begin_again(workspace: Workspace, outfits: Collection[str | None]) -> None:
+    """Let none of these count as trained (None: the identity). The adapters stay until others are kept."""
     marks = [f"{workspace.adapter_name(name)}.mark" for name in outfits]
-    stale = begun.all_but(workspace.store, gone_on_with)
-    workspace.store.delete_all([*stale, *(m for m in marks if m in workspace.store)])
+    workspace.store.delete_all([mark for mark in marks if mark in workspace.store])
 
 
 @dataclass(frozen=True)

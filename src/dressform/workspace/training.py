@@ -31,7 +31,7 @@ from dressform.train.objectives.identity import anchored_identity
 from dressform.train.objectives.outfit import outfit_on_identity
 from dressform.train.optimizer import refuse_missing
 from dressform.train.plan import Group
-from dressform.workspace.begun import remember
+from dressform.workspace.begun import forget_all_but, remember
 from dressform.workspace.character_file import held
 from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.datasets import Material, Origin, identity_pictures, material
@@ -112,7 +112,9 @@ def _run_alone(
     refuse_unmasked(asked.every)
     given, recipes = _prepared(workspace, asked, recipes, watch)
     outlook = look_ahead(workspace, given, recipes, asked.wanted)
-    begin_again(workspace, asked.wanted.again, [*outlook.gone_on_with, *asked.wanted.others])  # after all that is refused
+    # only now, after all that can be refused: a restart that cannot begin forgets nothing
+    forget_all_but(workspace.store, [*outlook.gone_on_with, *asked.wanted.others])
+    begin_again(workspace, asked.wanted.again)
     watch.on_plan(outlook)
 
     def stage(grant: Grant[Scope]) -> _Training:
@@ -124,7 +126,7 @@ def _run_alone(
         made.append(IDENTITY)
     if asked.learn_outfits and outlook.outfits is not None:
         made += _train_outfits(stage(asked.learn_outfits))
-    begin_again(workspace, (), asked.wanted.others)
+    forget_all_but(workspace.store, asked.wanted.others)
     if not only:
         given.drop_unused()
     return Trained(tuple(made), time.monotonic() - began)
