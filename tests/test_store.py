@@ -10,10 +10,13 @@ import pytest
 
 from dressform.errors import StoreError
 from dressform.store import DirectoryStore, MemoryStore, Store, read_at_most
+from dressform.vault import keys, vault
 
 
-@pytest.fixture(params=["directory", "memory"])
+@pytest.fixture(params=["directory", "memory", "vault"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "vault":
+        return vault.create(tmp_path / "vault", {"owner": keys.recipient_of(keys.new_identity())})
     return DirectoryStore(tmp_path) if request.param == "directory" else MemoryStore()
 
 
@@ -58,6 +61,14 @@ def test_several_names_are_kept_and_forgotten_together(store: Store) -> None:
     assert list(store.list()) == ["a/2"]
     with pytest.raises(StoreError):
         store.write_all({"a/4": b"four", "../out": b"x"})
+
+
+def test_names_are_forgotten_in_the_change_that_keeps_others(store: Store) -> None:
+    store.write_all({"a/1": b"one", "a/2": b"two"})
+    store.write_all({"a/2": b"new", "b/1": b"three"}, forgetting=["a/1", "a/2", "a/none"])
+    assert list(store.list()) == ["a/2", "b/1"] and store.read("a/2") == b"new", "what is kept is not forgotten"
+    store.write_all({}, forgetting=["b/1"])
+    assert list(store.list()) == ["a/2"]
 
 
 def test_a_file_is_read_in_as_much_memory_as_it_has_and_no_further_than_allowed(tmp_path: Path) -> None:

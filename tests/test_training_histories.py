@@ -41,10 +41,9 @@ class Mortal(MemoryStore):
         self._live()
         super().write(name, data)
 
-    def write_all(self, parts) -> None:
+    def write_all(self, parts, forgetting=()) -> None:
         self._live()
-        for name, data in parts.items():
-            super().write(name, data)
+        super().write_all(parts, forgetting)
 
     def delete_all(self, names) -> None:
         self._live()

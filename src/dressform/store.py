@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -29,15 +29,15 @@ class Store(Protocol):
         """Keep the bytes under that name, replacing what was there. Raises StoreError; then the old bytes remain."""
         ...
 
-    def write_all(self, parts: Mapping[str, bytes]) -> None:
-        """Keep several names at once. In a vault they appear together or not at all, and cost one change of its index."""
+    def write_all(self, parts: Mapping[str, bytes], forgetting: Collection[str] = ()) -> None:
+        """Keep several names at once, and forget others. In a vault all of it happens or nothing, and costs one change of its index."""
         ...
 
     def delete(self, name: str) -> None:
         """Forget that name; nothing happens if it is not there."""
         ...
 
-    def delete_all(self, names: Sequence[str]) -> None:
+    def delete_all(self, names: Collection[str]) -> None:
         """Forget several names; in a vault all at once."""
         ...
 
@@ -140,14 +140,15 @@ class DirectoryStore:
     def write(self, name: str, data: bytes) -> None:
         write_atomically(self.root / checked(name), data)
 
-    def write_all(self, parts: Mapping[str, bytes]) -> None:
+    def write_all(self, parts: Mapping[str, bytes], forgetting: Collection[str] = ()) -> None:
         for name, data in parts.items():
             self.write(name, data)
+        self.delete_all([name for name in forgetting if name not in parts])
 
     def delete(self, name: str) -> None:
         (self.root / checked(name)).unlink(missing_ok=True)
 
-    def delete_all(self, names: Sequence[str]) -> None:
+    def delete_all(self, names: Collection[str]) -> None:
         for name in names:
             self.delete(name)
 
@@ -174,13 +175,14 @@ class MemoryStore:
     def write(self, name: str, data: bytes) -> None:
         self._bytes[checked(name)] = bytes(data)
 
-    def write_all(self, parts: Mapping[str, bytes]) -> None:
-        self._bytes |= {checked(name): bytes(data) for name, data in parts.items()}
+    def write_all(self, parts: Mapping[str, bytes], forgetting: Collection[str] = ()) -> None:
+        kept = {checked(name): bytes(data) for name, data in parts.items()}
+        self._bytes = {name: data for name, data in self._bytes.items() if name not in forgetting} | kept
 
     def delete(self, name: str) -> None:
         self._bytes.pop(checked(name), None)
 
-    def delete_all(self, names: Sequence[str]) -> None:
+    def delete_all(self, names: Collection[str]) -> None:
         for name in names:
             self.delete(name)
 

@@ -108,9 +108,9 @@ class Index:
         """Keep a row; returns the one it replaces."""
         return next(iter(self.put_all([row])), None)
 
-    def put_all(self, rows: Sequence[Row]) -> list[Row]:
-        """Keep several rows in one transaction; returns those they replace."""
-        return self._change({row.name: row for row in rows})
+    def put_all(self, rows: Sequence[Row], forgetting: Sequence[str] = ()) -> list[Row]:
+        """Keep several rows, and forget other names, in one transaction; returns the rows that were there."""
+        return self._change(dict.fromkeys(forgetting) | {row.name: row for row in rows})
 
     def remove(self, name: str) -> Row | None:
         """Forget a name; returns the row that was there."""

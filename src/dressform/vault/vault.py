@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -51,20 +51,21 @@ class Vault:
     def write(self, name: str, data: bytes) -> None:
         self.write_all({name: data})
 
-    def write_all(self, parts: Mapping[str, bytes]) -> None:
+    def write_all(self, parts: Mapping[str, bytes], forgetting: Collection[str] = ()) -> None:
         rows = [Row(checked(n), secrets.token_hex(16), n.split("/")[0], len(data), new_key()) for n, data in parts.items()]
         try:
+            forgotten = [checked(name) for name in forgetting if name not in parts]
             if len(rows) == 1:
                 self._write_object(rows[0], parts[rows[0].name])
             else:  # each waits for the disk, so they wait together
                 with ThreadPoolExecutor(_WRITERS) as pool:
                     list(pool.map(lambda row: self._write_object(row, parts[row.name]), rows))
-            replaced = self.index.put_all(rows)
+            gone = self.index.put_all(rows, forgotten)
         except StoreError:
             for row in rows:
                 self.object_file(row.object).unlink(missing_ok=True)
             raise
-        for old in replaced:
+        for old in gone:
             self.object_file(old.object).unlink(missing_ok=True)
 
     def _write_object(self, row: Row, data: bytes) -> None:
@@ -74,7 +75,7 @@ class Vault:
         """Forget the name and its key; without the key, what is left on the disk opens no more."""
         self.delete_all([name])
 
-    def delete_all(self, names: Sequence[str]) -> None:
+    def delete_all(self, names: Collection[str]) -> None:
         for old in self.index.remove_all([checked(name) for name in names]):
             self.object_file(old.object).unlink(missing_ok=True)
 

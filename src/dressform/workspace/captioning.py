@@ -103,8 +103,7 @@ def _undone(workspace: Workspace) -> tuple[str, list[Change]]:
     present = [p for p in workspace.pictures(every=True) if p.id in before]
     grant = workspace.gate.need("caption", *sorted({asset_of(p.outfit) for p in present}))
     workspace.record(grant, [p.id for p in present], ())
-    workspace.store.write_all(_rows(workspace, {p.id: before[p.id] for p in present}))
-    workspace.store.delete(kept[-1])
+    workspace.store.write_all(_rows(workspace, {p.id: before[p.id] for p in present}), [kept[-1]])
     return written["what"], [Change(p.source, p.caption, before[p.id]) for p in present]
 
 
@@ -122,13 +121,16 @@ def fix(workspace: Workspace, findings: Sequence[Finding]) -> list[Change]:
 
 def forget(workspace: Workspace, ids: Collection[str]) -> None:
     """Let nothing of the captions that these pictures had be left. Whoever calls has ``ROWS`` held."""
+    parts: dict[str, bytes] = {}
+    gone: list[str] = []
     for name in _kept(workspace):
         written = json.loads(workspace.store.read(name))
-        if left := {i: text for i, text in written["captions"].items() if i not in ids}:
-            if len(left) < len(written["captions"]):
-                workspace.store.write(name, json.dumps(written | {"captions": left}, ensure_ascii=False).encode())
-        else:
-            workspace.store.delete(name)
+        left = {i: text for i, text in written["captions"].items() if i not in ids}
+        if not left:
+            gone.append(name)
+        elif len(left) < len(written["captions"]):
+            parts[name] = json.dumps(written | {"captions": left}, ensure_ascii=False).encode()
+    workspace.store.write_all(parts, gone)
 
 
 def _rows(workspace: Workspace, captions: Mapping[str, str]) -> dict[str, bytes]:
@@ -146,6 +148,4 @@ def _remember(workspace: Workspace, before: Mapping[str, str], what: str) -> Non
     kept = _kept(workspace)
     number = int(kept[-1].removeprefix(_HISTORY).removesuffix(".json")) + 1 if kept else 0
     text = json.dumps({"what": what, "captions": dict(before)}, ensure_ascii=False)
-    workspace.store.write(f"{_HISTORY}{number:06}.json", text.encode())
-    for old in kept[: max(0, len(kept) + 1 - LEVELS)]:
-        workspace.store.delete(old)
+    workspace.store.write_all({f"{_HISTORY}{number:06}.json": text.encode()}, kept[: max(0, len(kept) + 1 - LEVELS)])

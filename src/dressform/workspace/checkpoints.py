@@ -39,20 +39,17 @@ class Checkpoints:
 
     def save(self, step: int, states: Sequence[bytes]) -> None:
         """Keep those of one more step, then forget all but the last two."""
-        self._store.write_all({_file(place, step): data for place, data in zip(self._places, states, strict=True)})
-        kept = {_file(place, one) for place in self._places for one in self.steps()[-_KEPT:]}
-        self._store.delete_all([name for name in self._names() if name not in kept])
+        newest = {_file(place, step): data for place, data in zip(self._places, states, strict=True)}
+        kept = {_file(place, one) for place in self._places for one in [s for s in self.steps() if s != step][1 - _KEPT :]}
+        self._store.write_all(newest, [name for name in self.names() if name not in kept])
 
     def steps(self) -> list[int]:
         """Those that all of them have one of, the first of them first."""
         each = [{int(n.removeprefix(place).split(".")[0]) for n in self._store.list(place)} for place in self._places]
         return sorted(set.intersection(*each)) if each else []
 
-    def clear(self) -> None:
-        """Forget them all."""
-        self._store.delete_all(self._names())
-
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
+        """Where in the store all of them lie."""
         return [name for place in self._places for name in self._store.list(place)]
 
 

@@ -162,7 +162,7 @@ def approve(workspace: Workspace, candidates: Sequence[Candidate]) -> int:
 
 def reject(workspace: Workspace, candidates: Sequence[Candidate]) -> int:
     """Forget candidates; how many."""
-    workspace.store.delete_all([name for c in candidates for name in (f"{_name(c)}.json", f"{_name(c)}.png")])
+    workspace.store.delete_all(_names(candidates))
     return len(candidates)
 
 
@@ -342,7 +342,7 @@ def _keep(workspace: Workspace, grant: Grant[Scope], made: Sequence[tuple[Candid
 
 
 def _join(workspace: Workspace, outfit: str | None, candidates: Sequence[Candidate]) -> int:
-    """The ledger's line first, then the pictures, then the candidates go: an interrupt leaves no picture without its line.
+    """The ledger's line first, then the pictures in the place of the candidates: an interrupt leaves no picture without its line.
 
     A picture that is there already stays as it is. How many joined.
     """
@@ -358,9 +358,8 @@ def _join(workspace: Workspace, outfit: str | None, candidates: Sequence[Candida
         parts |= {f"pictures/{c.id}.png": data, f"pictures/{c.id}.json": json.dumps(asdict(row), ensure_ascii=False).encode()}
     if new:
         workspace.record(grant, sorted({one for c in new for one in c.drew}), [c.id for c in new])
-        workspace.store.write_all(parts)
         adding.make_known(workspace, outfit)
-    reject(workspace, candidates)
+    workspace.store.write_all(parts, _names(candidates))
     return len(new)
 
 
@@ -372,6 +371,10 @@ def _from_row(row: dict) -> Candidate:
 
 def _name(candidate: Candidate) -> str:
     return f"{_PLACE}{candidate.number:04}"
+
+
+def _names(candidates: Sequence[Candidate]) -> list[str]:
+    return [name for c in candidates for name in (f"{_name(c)}.json", f"{_name(c)}.png")]
 
 
 def _id(pixels: np.ndarray) -> str:

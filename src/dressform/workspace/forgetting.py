@@ -60,7 +60,7 @@ def forget_empty(workspace: Workspace, outfit: str | None) -> None:
     her = workspace.character
     if not outfit or has_pictures(workspace, outfit):
         return
-    Checkpoints(workspace.store, [outfit]).clear()
+    workspace.store.delete_all(Checkpoints(workspace.store, [outfit]).names())
     if her.outfit(outfit) and workspace.adapter_name(outfit) not in workspace.store:
         workspace.character = character_file.update(
             workspace.root, lambda now: replace(now, outfits=tuple(o for o in now.outfits if o.name != outfit))

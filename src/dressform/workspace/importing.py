@@ -99,7 +99,6 @@ def take(workspace: Workspace, asked: Asked) -> Taken:
     replaced = workspace.adapter_name(asked.outfit) in workspace.store
     exact16 = found.exact16 and found.scaling is not None and not asked.mu
     _keep(workspace, grant, asked.outfit, adapter, torch.float16 if exact16 else torch.float32)
-    Checkpoints(workspace.store, [asked.outfit]).clear()
     if asked.outfit is not None and workspace.character.outfit(asked.outfit) is None:
         add_worn(workspace, Outfit(asked.outfit, trigger, asked.kind))
     return Taken(name, found.ranks, len(found.matrices), found.left_out, trigger, its_word, overlap, found.lost, replaced)
@@ -207,7 +206,7 @@ def _keep(workspace: Workspace, grant: Take, outfit: str | None, adapter: Adapte
     inputs = [adapter.info.origin_sha256, *([adapter.info.identity_sha256] if adapter.info.identity_sha256 else [])]
     workspace.record(grant, inputs, [sha256(data).hexdigest()])  # first, so that no adapter is without its line
     name = workspace.adapter_name(outfit)
-    workspace.store.write_all({name: data, f"{name}.mark": IMPORTED})
+    workspace.store.write_all({name: data, f"{name}.mark": IMPORTED}, Checkpoints(workspace.store, [outfit]).names())
 
 
 def wanted(kind: str, outfit: str, accessory: str = "") -> tuple[str | None, Worn]:

@@ -12,6 +12,7 @@ from dressform.consent.gate import Grant
 from dressform.consent.scopes import Scope
 from dressform.errors import Failed
 from dressform.train.checkpoint import Mark
+from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.workspace import Workspace
 
 
@@ -45,7 +46,7 @@ class Made:
 
 
 def keep(workspace: Workspace, *made: Made) -> None:
-    """Keep what was trained together, all at once: one that is killed here finds all of it as it was, or none to do.
+    """Keep what was trained together in the place of its checkpoints, all at once: one that is killed here finds all to do, or nothing.
 
     Raises Refused where consent was taken back, and Failed where values are no numbers.
     """
@@ -58,7 +59,7 @@ def keep(workspace: Workspace, *made: Made) -> None:
         parts |= {name: files.to_bytes(one.adapter), f"{name}.mark": one.mark.digest.encode()}
     for one in made:  # first, so that no adapter is without its line
         workspace.record(one.grant, one.inputs, [hashlib.sha256(parts[workspace.adapter_name(one.outfit)]).hexdigest()])
-    workspace.store.write_all(parts)
+    workspace.store.write_all(parts, Checkpoints(workspace.store, [one.outfit for one in made]).names())
 
 
 def on_an_earlier_identity(workspace: Workspace, names: Sequence[str]) -> list[str]:

@@ -283,7 +283,6 @@ def _train_identity(her: _Training) -> None:
     job = Job(adapter, her.given.identity)
     _run(her, IDENTITY, group, [job], anchored_identity(config.anchor), None, [mark])
     keep(workspace, Made(None, her.grant, adapter, mark, her.given.identity.ids))
-    Checkpoints(workspace.store, [None]).clear()
 
 
 def _train_outfits(her: _Training) -> list[str]:
@@ -317,7 +316,6 @@ def _train_group(her: _Training, group: Group, who: Adapter) -> None:
     agreed = [workspace.gate.need("train:outfit", asset_of(None), asset_of(name)) for name in group.names]
     made = zip(group.names, agreed, jobs, marks, strict=True)
     keep(workspace, *(Made(name, own, job.adapter, mark, [identity_sha, *job.data.ids]) for name, own, job, mark in made))
-    Checkpoints(workspace.store, group.names).clear()
 
 
 def _run(
