@@ -11,14 +11,17 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import with_peft
 from benchmarks.differences import paired
 from benchmarks.separation import report
-from benchmarks.separation.arms import Recipe
+from benchmarks.separation.arms import Recipe, plain_material
 from benchmarks.separation.cases import Case, material
+from benchmarks.separation.peft_arm import taken_over
 from benchmarks.separation.probing import EVALUATION, Outcome, probe
 from benchmarks.separation.table import beside, figures, markdown, matrix, matrix_markdown
 from benchmarks.separation.tasks import EVERY, IN_WORDS, PRESETS, TRUE, side_by_side
 from dressform import backbones
+from dressform.adapters.stack import AdapterStack
 from dressform.backbones import precision
 from dressform.layfigure.captions import NEUTRAL
 from dressform.layfigure.doll import Doll
@@ -45,6 +48,22 @@ def test_an_arm_trains_and_answers(base, name: str) -> None:
     outcomes = probe(base, Reader(ReaderNet(), {}), CASE, learned, each=2)
     assert [o.group for o in outcomes] == ["neutral"] * 2 + ["outfit"] * 4 + ["base garment"] * 2
     assert {o.asked for o in outcomes if o.group == "outfit"} == set(CASE.wardrobe)
+
+
+@pytest.mark.parametrize("targets", ["attention", "all"])
+def test_what_peft_trained_predicts_the_same_in_our_layers(base, targets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "half", lambda *_: None)
+    config = TrainConfig(steps=3, rows=2, rank=2, alpha=2.0, targets=targets, learning_rate=1e-2)
+    unet = with_peft.trained(base, plain_material(base, material(CASE)), config)
+    stack = AdapterStack(base.target_layers(targets), [taken_over(base, unet, config)])
+    noisy, t, text = torch.randn(2, base.latent_channels, 8, 8), torch.tensor([900, 10]), base.encode_text(["a", "b"])
+    with torch.no_grad(), stack.attached():
+        without = base.predict(noisy, t, text)
+        with stack.active(torch.ones(2, 1)):
+            ours = base.predict(noisy, t, text)
+        theirs = base.asking.ask(unet.eval(), noisy, t, text)
+    assert (ours - without).abs().max() > 1e-3, "it learned something"
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["one plain LoRA", "ours, neutral"])

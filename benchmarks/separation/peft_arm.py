@@ -20,11 +20,11 @@ def one_plain_with_peft(base: Assembled, cases: Sequence[Material], recipe: Reci
     found, config = [], plain_recipe(cases[0], recipe)
     for given in cases:
         unet = with_peft.trained(base, plain_material(base, given), config)
-        found.append(Learned([_taken_over(base, unet, config)], lambda _asked: (1.0,), words_of(given)))
+        found.append(Learned([taken_over(base, unet, config)], lambda _asked: (1.0,), words_of(given)))
     return found
 
 
-def _taken_over(base: Assembled, unet: torch.nn.Module, config) -> Adapter:  # type: ignore[no-untyped-def]
+def taken_over(base: Assembled, unet: torch.nn.Module, config) -> Adapter:  # type: ignore[no-untyped-def]
     """PEFT's matrices in our adapter, so that both are probed by the same code."""
     info = AdapterInfo("outfit", "peft", "peft", config.rank, config.alpha, config.targets, base.sha256)
     adapter = Adapter(info, base.target_layers(config.targets))
@@ -32,5 +32,5 @@ def _taken_over(base: Assembled, unet: torch.nn.Module, config) -> Adapter:  # t
     with torch.no_grad():
         for name, down, up in adapter.matrices():
             down.copy_(theirs[name].lora_A["default"].weight)
-            up.copy_(theirs[name].lora_B["default"].weight)
+            up.copy_(theirs[name].lora_B["default"].weight.flatten(1))  # a convolution's is [out, rank, 1, 1]
     return adapter
