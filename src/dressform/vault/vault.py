@@ -53,8 +53,8 @@ class Vault:
 
     def write_all(self, parts: Mapping[str, bytes], forgetting: Collection[str] = ()) -> None:
         rows = [Row(checked(n), secrets.token_hex(16), n.split("/")[0], len(data), new_key()) for n, data in parts.items()]
+        forgotten = [checked(name) for name in forgetting if name not in parts]
         try:
-            forgotten = [checked(name) for name in forgetting if name not in parts]
             if len(rows) == 1:
                 self._write_object(rows[0], parts[rows[0].name])
             else:  # each waits for the disk, so they wait together

@@ -38,9 +38,10 @@ class Checkpoints:
         return None
 
     def save(self, step: int, states: Sequence[bytes]) -> None:
-        """Keep those of one more step, then forget all but the last two."""
+        """Keep those of one more step, and forget all but the last two."""
         newest = {_file(place, step): data for place, data in zip(self._places, states, strict=True)}
-        kept = {_file(place, one) for place in self._places for one in [s for s in self.steps() if s != step][1 - _KEPT :]}
+        before = [one for one in self.steps() if one != step][1 - _KEPT :]
+        kept = {_file(place, one) for place in self._places for one in before}
         self._store.write_all(newest, [name for name in self.names() if name not in kept])
 
     def steps(self) -> list[int]:
