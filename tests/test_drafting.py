@@ -229,6 +229,31 @@ def test_rejecting_forgets_and_redrawing_draws_the_same_scene_anew(sheet: Worksp
     assert not {c.id for c in anew} & {again.id, *(c.id for c in made.candidates)}, "what was rejected does not come again"
 
 
+def test_a_number_that_is_another_candidates_by_now_is_not_decided_on(sheet: Workspace, asked_for: list[Row]) -> None:
+    seen = drafting.propose(sheet, Asked(want=4, tries=1), CONFIG).candidates
+    drafting.reject(sheet, seen)
+    (other,) = drafting.propose(sheet, Asked(want=4, tries=1), CONFIG).candidates
+    assert other.number == seen[0].number and other.id != seen[0].id
+    for decide in (drafting.approve, drafting.reject, lambda *of: drafting.redraw(*of, CONFIG)):
+        with pytest.raises(NotReady, match="candidate 1 is not the one that was looked at"):
+            decide(sheet, seen)
+    assert drafting.waiting(sheet) == [other] and len(sheet.pictures()) == 3
+
+
+def test_two_who_propose_at_once_overwrite_nothing(sheet: Workspace, asked_for: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+    best, beside = drafting._best, []
+
+    def while_another_proposes(*given):
+        if not beside:
+            beside.append(None)
+            beside[0] = drafting.propose(sheet, Asked(want=5, tries=1), CONFIG).candidates
+        return best(*given)
+
+    monkeypatch.setattr(drafting, "_best", while_another_proposes)
+    made = drafting.propose(sheet, Asked(want=4, tries=1), CONFIG).candidates
+    assert [c.number for c in drafting.waiting(sheet)] == [1, 2, 3] and {*made, *beside[0]} == {*drafting.waiting(sheet)}
+
+
 def test_a_picture_that_joined_keeps_what_was_made_of_it(sheet: Workspace, asked_for: list[Row]) -> None:
     made = drafting.propose(sheet, Asked(want=4, tries=1), CONFIG).candidates
     drafting.approve(sheet, made)

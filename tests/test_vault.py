@@ -207,6 +207,18 @@ def test_strays_are_named_and_removed_only_on_request(sealed: vault.Vault) -> No
     assert remove_strays(sealed, found) == 1 and not stray.exists()
 
 
+def test_a_stray_file_whose_name_is_a_pattern_takes_nothing_with_it(sealed: vault.Vault) -> None:
+    sealed.write("pictures/1.png", b"hers")
+    for file in (sealed.root / "obj").rglob("*"):
+        if file.is_file():
+            os.utime(file, (0, 0))
+            planted = file.with_name("[0-9a-f]*")
+    planted.touch()
+    os.utime(planted, (0, 0))
+    assert remove_strays(sealed, check(sealed)) == 1 and not planted.exists()
+    assert check(sealed, read_data=True).whole
+
+
 @pytest.mark.parametrize("cost", [b"21", b"23", b"99", b"x", b"-1", b"1 8"])
 def test_a_costly_key_file_is_refused_before_it_costs(cost: bytes) -> None:
     header = b"age-encryption.org/v1\n-> scrypt c2FsdHNhbHRzYWx0c2FsdA " + cost + b"\nAAAA\n--- mac\n"

@@ -51,10 +51,9 @@ def check(vault: Vault, read_data: bool = False, on_object: Callable[[int, int],
 
 def remove_strays(vault: Vault, found: Checked) -> int:
     """Delete the stray files of an earlier check, an hour old or more; those that a row knows by now are kept."""
-    known, now, gone = {row.object for row in vault.index.rows()}, time.time(), 0
-    for name in found.strays:
-        for file in (vault.root / "obj").rglob(name) if name not in known else ():
-            if now - file.stat().st_mtime >= _SETTLED_SECONDS:
-                file.unlink()
-                gone += 1
+    strays, now, gone = set(found.strays) - {row.object for row in vault.index.rows()}, time.time(), 0
+    for file in list((vault.root / "obj").rglob("*")):
+        if file.name in strays and file.is_file() and now - file.stat().st_mtime >= _SETTLED_SECONDS:
+            file.unlink()
+            gone += 1
     return gone

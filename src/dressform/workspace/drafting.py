@@ -33,6 +33,7 @@ from dressform.pictures.wanted import Seen, lacking
 from dressform.records import Composition, Picture
 from dressform.train.draws import seed_of
 from dressform.workspace import adding, judging, room
+from dressform.workspace.character_file import held
 from dressform.workspace.describing import body
 from dressform.workspace.dressing import OnPictures, prompt_for, refuse_words, scales, wardrobe
 from dressform.workspace.judging import Judge, Judged
@@ -40,6 +41,8 @@ from dressform.workspace.workspace import Workspace, asset_of, refuse_other_kind
 
 By = Literal["auto", "adapter", "words"]
 _PLACE, _TURNS = "drafts/", "draft-turns.json"
+_DECIDED = "drafts"
+"""Held by whoever gives numbers to candidates or decides on them."""
 _ELSEWHERE = (("standing", "sitting", "walking", "arms up", "hands on hips"), ("white", "grey", "park"))
 """Poses and backgrounds that are asked for on other base models than the embedded one."""
 
@@ -113,12 +116,13 @@ def propose(
         raise BadInput(f"there are {len(have) - len(pending)} pictures{beside} already; ask for more with --want {len(have) + 8}")
     poses, backgrounds = (POSES, BACKGROUNDS) if _embedded(workspace) else _ELSEWHERE
     scenes = lacking(have, (VIEWS, poses, backgrounds), asked.want - len(have))
-    first = max((c.number for c in waiting(workspace)), default=0) + 1
     turns = [(scene, (have + scenes[:i]).count(scene)) for i, scene in enumerate(scenes)]
     found, left = _best(workspace, grant, asked, _anew(workspace, asked, turns), config, on_pictures)
     ranked = sorted(found, key=lambda one: one[0].judged.rank, reverse=True)
-    kept = [(replace(c, number=first + i), pixels) for i, (c, pixels) in enumerate(ranked)]
-    _keep(workspace, grant, kept)
+    with held(workspace.root, _DECIDED):
+        first = max(_numbers(workspace), default=0) + 1
+        kept = [(replace(c, number=first + i), pixels) for i, (c, pixels) in enumerate(ranked)]
+        _keep(workspace, grant, kept)
     return Proposed(tuple(c for c, _ in kept), tuple(left))
 
 
@@ -153,16 +157,23 @@ def cells(workspace: Workspace, candidates: Sequence[Candidate]) -> list[Cell]:
 
 
 def approve(workspace: Workspace, candidates: Sequence[Candidate]) -> int:
-    """Let candidates join the set, marked as drawn; ``add --undo`` takes them back. How many joined. Raises Refused without consent."""
-    return sum(
-        _join(workspace, outfit, [c for c in candidates if c.asked.outfit == outfit])
-        for outfit in dict.fromkeys(c.asked.outfit for c in candidates)
-    )
+    """Let candidates join the set, marked as drawn; ``add --undo`` takes them back. How many joined.
+
+    Raises Refused without consent, and NotReady where one of them is not any more what it was.
+    """
+    with held(workspace.root, _DECIDED):
+        _refuse_changed(workspace, candidates)
+        return sum(
+            _join(workspace, outfit, [c for c in candidates if c.asked.outfit == outfit])
+            for outfit in dict.fromkeys(c.asked.outfit for c in candidates)
+        )
 
 
 def reject(workspace: Workspace, candidates: Sequence[Candidate]) -> int:
-    """Forget candidates; how many."""
-    workspace.store.delete_all(_names(candidates))
+    """Forget candidates; how many. Raises NotReady where one of them is not any more what it was."""
+    with held(workspace.root, _DECIDED):
+        _refuse_changed(workspace, candidates)
+        workspace.store.delete_all(_names(candidates))
     return len(candidates)
 
 
@@ -179,7 +190,9 @@ def redraw(
         numbers = dict(zip(turns, (c.number for c in own), strict=True))
         found, failed = _best(workspace, grant, asked, turns, config, on_pictures)
         kept = [(replace(c, number=numbers[c.scene, c.turn]), pixels) for c, pixels in found]
-        _keep(workspace, grant, kept)
+        with held(workspace.root, _DECIDED):
+            _refuse_changed(workspace, own)
+            _keep(workspace, grant, kept)
         made += [c for c, _ in kept]
         left += failed
     return Proposed(tuple(made), tuple(left))
@@ -371,6 +384,20 @@ def _from_row(row: dict) -> Candidate:
 
 def _name(candidate: Candidate) -> str:
     return f"{_PLACE}{candidate.number:04}"
+
+
+def _numbers(workspace: Workspace) -> list[int]:
+    """All that are taken, also by what was revoked since."""
+    return [int(name.removeprefix(_PLACE).removesuffix(".json")) for name in workspace.store.list(_PLACE) if name.endswith(".json")]
+
+
+def _refuse_changed(workspace: Workspace, candidates: Sequence[Candidate]) -> None:
+    """Raises NotReady for one that another process decided on, or drew anew, since it was looked at: a number may be another's by now."""
+    for c in candidates:
+        name = f"{_name(c)}.json"
+        now = json.loads(workspace.store.read(name)) if name in workspace.store else {}
+        if not now or (now["id"], now["asked"]["outfit"]) != (c.id, c.asked.outfit):
+            raise NotReady(f"candidate {c.number} is not the one that was looked at any more: look again with dressform draft show")
 
 
 def _names(candidates: Sequence[Candidate]) -> list[str]:
