@@ -35,4 +35,6 @@ def test_candidates_are_proposed_shown_redrawn_approved_and_taken_back(tmp_path:
     joined = run("draft", "approve", "aoi", "all", cwd=tmp_path)
     assert "3 joined, marked as drawn by the model" in joined.stdout and "dressform mask" in joined.stderr
     assert "coat: 3 of 3 were drawn by the model" in run("pictures", "aoi", cwd=tmp_path).stdout
+    refused(run("draft", "propose", "aoi", "--outfit", "cot", cwd=tmp_path), "did you mean coat? For a new one, say what it is")
+    refused(run("add", "aoi", "--undo", "--outfit", "coat", cwd=tmp_path), "give nothing with it")
     assert "took back the last add: 3 pictures of coat" in run("add", "aoi", "--undo", cwd=tmp_path).stdout

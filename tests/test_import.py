@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from benchmarks.trust import running
 from dressform.adapters import files, header
 from dressform.dress.sampler import SampleConfig
-from dressform.errors import BadInput, Mismatch, NotReady, Refused
+from dressform.errors import BadInput, Mismatch, NotReady, Refused, StoreError
 from dressform.workspace import consenting, dressing, exporting, finishing, importing, training, workspace
+from dressform.workspace.character_file import held
 from dressform.workspace.importing import Asked, take
 from dressform.workspace.workspace import Workspace
 from tests import infotext_reader
@@ -168,6 +169,11 @@ def test_what_does_not_belong_is_refused_and_nothing_is_changed(aoi: Workspace, 
     for asked in (Asked(fine, "a/b"), Asked(fine, "coat", "two words"), Asked(fine, mu=1.0), Asked(fine, "coat", mu=float("nan"))):
         with pytest.raises(BadInput):
             take(aoi, asked)
+    for name in ("another", "identity", "neutral"):
+        with pytest.raises(BadInput, match="name"):
+            take(aoi, Asked(fine, name))
+    with held(aoi.root, "training"), pytest.raises(StoreError, match="another process has held training"):
+        take(aoi, Asked(fine, "coat"))
     with pytest.raises(BadInput, match="called by 'aoi_dress'"):
         take(aoi, Asked(fine, "dress", "other"))
     assert len(aoi.gate.ledger.entries()) == before and aoi.character.outfit("coat") is None

@@ -37,7 +37,9 @@ def command(
     undo: Annotated[bool, typer.Option("--undo", help="Take back the last add.")] = False,
 ) -> None:
     if undo:
-        return _undo(character, pictures or [])
+        if pictures or outfit or accessory or neutral or sheet or cuts or views or whole or dry_run:
+            raise BadInput("--undo takes back the last add, whatever it took: give nothing with it; for others there is dressform remove")
+        return _undo(character)
     if not pictures:
         raise BadInput("say which pictures: files, folders or zip archives")
     if neutral + (outfit is not None) + (accessory is not None) != 1:
@@ -71,11 +73,9 @@ def _cutting(cuts: str, views: str) -> Cutting:
     return sheets.Cutting(sheets.columns(cuts), tuple(v.strip() for v in views.split(",") if v.strip()))
 
 
-def _undo(character: Path, pictures: list[Path]) -> None:
+def _undo(character: Path) -> None:
     from dressform.workspace import adding
 
-    if pictures:
-        raise BadInput("--undo takes back the last add, whatever it took: give no pictures with it")
     with opened(character) as workspace:
         asset, gone = adding.undo(workspace)
     output.say(f"took back the last add: {gone} pictures of {asset.removeprefix('outfit:')}")

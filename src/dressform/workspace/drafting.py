@@ -263,7 +263,11 @@ def _garment(workspace: Workspace, asked: Asked, judge: Judge) -> str:
     worn = judge.worn
     if set(worn) >= set(GARMENT_ATTRIBUTES) and worn["kind"] != judging.UNDRESSED:
         return garment_tag(Garment(**{name: worn[name] for name in GARMENT_ATTRIBUTES}))
-    raise NotReady(f'outfit {asked.outfit!r} is not trained yet: say what it is, for example --wear "green coat"')
+    say = 'say what it is, for example --wear "green coat"'
+    known = workspace.character.named("outfit")
+    if asked.outfit is not None and known and asked.outfit not in known:
+        raise NotReady(f"{UnknownName('outfit', asked.outfit, known)} For a new one, {say}")
+    raise NotReady(f"outfit {asked.outfit!r} is not trained yet: {say}")
 
 
 def _body(workspace: Workspace, judge: Judge) -> str:

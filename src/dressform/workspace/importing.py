@@ -23,7 +23,8 @@ from dressform.consent.refusals import refuse_undressed, refuse_young, refuse_yo
 from dressform.errors import BadInput, Mismatch, Refused
 from dressform.records import AdapterInfo, Outfit, Worn, checked_name
 from dressform.store import read_at_most
-from dressform.workspace.adding import add_worn
+from dressform.workspace.adding import add_worn, refuse_name
+from dressform.workspace.character_file import held
 from dressform.workspace.checkpoints import Checkpoints
 from dressform.workspace.workspace import IMPORTED, Workspace, asset_of, refuse_other_kind
 
@@ -74,8 +75,13 @@ def take(workspace: Workspace, asked: Asked) -> Taken:
     """Take a foreign adapter file in, sealed, with its line in the ledger. It replaces an adapter that was there.
 
     Raises Refused without consent or for what its texts say, BadInput or Mismatch for a file that does not fit (then nothing
-    is changed), NotReady where projection is asked for and there is no identity.
+    is changed), NotReady where projection is asked for and there is no identity, and StoreError while she is being trained.
     """
+    with held(workspace.root, "training", wait_seconds=0):  # an outfit that is being learned stands on the identity that is there
+        return _taken(workspace, asked)
+
+
+def _taken(workspace: Workspace, asked: Asked) -> Taken:
     _check(workspace, asked)
     grant = _agreed(workspace, asked.outfit)
     data = read_at_most(asked.file, foreign.FILE_LIMIT_BYTES)
@@ -112,8 +118,7 @@ def _agreed(workspace: Workspace, outfit: str | None) -> Take:
 
 def _check(workspace: Workspace, asked: Asked) -> None:
     if asked.outfit is not None:
-        refuse_young(checked_name(asked.kind, asked.outfit))
-        refuse_undressed(asked.outfit)
+        refuse_name(asked.outfit, asked.kind)
         refuse_other_kind(workspace.character, asked.outfit, asked.kind)
     if asked.trigger is not None:
         refuse_young(checked_name("trigger word", asked.trigger))
