@@ -80,6 +80,9 @@ def test_zero_terminal_snr_begins_at_pure_noise() -> None:
         ({"prediction_type": "epsilon", "rescale_betas_zero_snr": True}, "needs v"),
         ({"_class_name": "EDMEulerScheduler"}, "EDM kind"),
         ({"sigma_data": 1.0, "prediction_type": "v_prediction"}, "EDM kind"),
+        ({"beta_schedule": "sigmoid"}, "beta_schedule 'sigmoid'"),
+        ({"timestep_spacing": "foo"}, "timestep_spacing 'foo'"),
+        ({"trained_betas": [0.1, 0.2]}, "2 trained_betas"),
         ({"timestep_type": "continuous", "prediction_type": "v_prediction"}, "EDM kind"),
     ],
 )

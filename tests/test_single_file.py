@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dressform import backbones
-from dressform.backbones import clip_tokenizer, single_file, sketch, unet
+from dressform.backbones import chunks, clip_tokenizer, single_file, sketch, unet
 from dressform.backbones.text import plain
 from dressform.errors import BadInput
 from tests import original_layout, tiny, tiny_sdxl
@@ -193,6 +193,9 @@ def test_the_shipped_vocabulary_is_clips() -> None:
     assert first(["hello"], padding="max_length").input_ids[0][1:4] == [3306, 49407, 49407]
     second = clip_tokenizer.made_from(single_file.shipped() / "clip" / "merges.txt.gz", "!")
     assert second(["hello"], padding="max_length").input_ids[0][:5] == [49406, 3306, 49407, 0, 0]
+    for text, ids in (("wow!!!", [2781, 995]), ("what?!", [768, 2835]), ("!", [256])):
+        for tokenizer in (first, second):  # diffusers issue 4153: what is padded with is a word like any other
+            assert chunks.read(tokenizer, [plain(text)]).ids[0, 1 : len(ids) + 2].tolist() == [*ids, 49407]
     for word in ("アオイ", "zxqvj", "mira_dress"):
         ids = first(word, add_special_tokens=False).input_ids
         assert len(ids) > 1 and first.decode(ids).replace(" ", "") == word

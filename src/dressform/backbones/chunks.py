@@ -96,7 +96,8 @@ def _end(tokens: Sequence[int], comma: int) -> int:
 
 
 def _tokens(tokenizer: Any, text: str) -> list[int]:
-    return tokenizer(text, add_special_tokens=False, verbose=False).input_ids
+    """What the tokenizer pads with (XL's second: "!") is a word like any other where somebody wrote it."""
+    return tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False).input_ids
 
 
 def _padded(tokenizer: Any, chunk: Sequence[_Token]) -> list[_Token]:

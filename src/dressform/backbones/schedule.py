@@ -22,6 +22,8 @@ from dressform.errors import BadInput
 Prediction = Literal["epsilon", "v_prediction"]
 _BETAS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
 _STEPS = ("steps_offset", "set_alpha_to_one", "timestep_spacing", "prediction_type", "rescale_betas_zero_snr")
+_KNOWN = {"beta_schedule": ("linear", "scaled_linear", "squaredcos_cap_v2"), "timestep_spacing": ("leading", "linspace", "trailing")}
+"""What diffusers' DDIMScheduler takes."""
 _TIMES = 1000
 
 
@@ -56,6 +58,11 @@ class Diffusion:
             raise BadInput(f"base model: its scheduler predicts {str(prediction)[:40]!r}; noise (epsilon) and v are known")
         if said.get("num_train_timesteps", _TIMES) != _TIMES:
             raise BadInput(f"base model: its scheduler has {said['num_train_timesteps']} times, {_TIMES} are known")
+        for key, known in _KNOWN.items():
+            if said.get(key, known[0]) not in known:
+                raise BadInput(f"base model: its scheduler has {key} {str(said[key])[:40]!r}; {', '.join(known)} are known")
+        if len(said.get("trained_betas", range(_TIMES))) != _TIMES:
+            raise BadInput(f"base model: its scheduler has {len(said['trained_betas'])} trained_betas, not {_TIMES}")
         if said.get("rescale_betas_zero_snr"):
             if prediction == "epsilon":
                 raise BadInput("base model: zero terminal SNR with noise prediction: at pure noise nothing could be learned; it needs v")
