@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import torch
 
+from dressform.consent import lineage
 from dressform.consent.scopes import CAREFUL
 from dressform.dress.sampler import SampleConfig
 from dressform.errors import Refused
@@ -17,7 +19,8 @@ from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.pictures.tags import Edit, Where
 from dressform.store import MemoryStore
 from dressform.vault import owner
-from dressform.workspace import captioning, consenting, dressing, planning, previewing, training, workspace
+from dressform.workspace import begun, captioning, consenting, dressing, planning, previewing, training, workspace
+from dressform.workspace.datasets import Origin
 from dressform.workspace.workspace import Workspace
 
 OUTFITS = ("coat", "dress")
@@ -41,8 +44,14 @@ def aoi(tmp_path: Path, tiny_backbone, tiny_base: Path, monkeypatch: pytest.Monk
     return her
 
 
-def train(her: Workspace, restart: bool = False) -> tuple[str, ...]:
-    return training.run(her, *(replace(r, rows=2) for r in training.recipes(2, 0, 1)), restart=restart).adapters
+def train(her: Workspace, restart: bool = False, source: Origin = "auto") -> tuple[str, ...]:
+    return training.run(her, *(replace(r, rows=2) for r in training.recipes(2, 0, 1)), restart=restart, source=source).adapters
+
+
+def learned_from_dressed(her: Workspace) -> None:
+    """Her identity comes from the pictures of all outfits."""
+    her.character = replace(her.character, description="light skin, short black hair")
+    train(her, restart=True, source="dressed")
 
 
 @pytest.mark.recipe
@@ -85,6 +94,54 @@ def test_what_is_taken_back_while_it_is_drawn_is_never_written(aoi: Workspace, m
             way(aoi)
         assert not aoi.looks.exists() or not list(aoi.looks.iterdir())
         consenting.grant(aoi, ("dress",), ("coat",), None, "en")
+
+
+@pytest.mark.recipe
+def test_what_her_identity_came_from_is_taken_back_while_she_is_drawn_in_another_outfit(
+    aoi: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned_from_dressed(aoi)
+    real = dressing.draw
+
+    def taken_back(*args: object) -> object:
+        drawn = real(*args)  # type: ignore[arg-type]
+        consenting.revoke(aoi, ["dress"], 7)
+        return drawn
+
+    monkeypatch.setattr(dressing, "draw", taken_back)
+    with pytest.raises(Refused, match="comes from what was revoked"):
+        dressing.dress(aoi, dressing.Asked(("coat",), "side view"), SampleConfig(steps=1))
+    assert not aoi.looks.exists() or not list(aoi.looks.iterdir())
+
+
+@pytest.mark.recipe
+def test_the_ledger_names_what_drew_whatever_took_its_place_meanwhile(aoi: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, drew = dressing.draw, aoi.adapter_sha256("coat")
+
+    def replaced(*args: object) -> object:
+        drawn = real(*args)  # type: ignore[arg-type]
+        aoi.store.write(aoi.adapter_name("coat"), b"another")
+        return drawn
+
+    monkeypatch.setattr(dressing, "draw", replaced)
+    (look,) = dressing.dress(aoi, dressing.Asked(("coat",), "side view"), SampleConfig(steps=1))
+    made = sha256(Path(look.path).read_bytes()).hexdigest()
+    assert lineage.inputs_of(aoi.gate.ledger.entries(), made) == {aoi.adapter_sha256(None), drew}
+
+
+@pytest.mark.recipe
+def test_an_outfit_is_not_learned_on_an_identity_that_came_from_what_is_taken_back(aoi: Workspace) -> None:
+    learned_from_dressed(aoi)
+    before = aoi.adapter_sha256("coat")
+
+    def taken_back(*_told: object) -> None:
+        if "dress" not in str(aoi.gate.state().revoked):
+            consenting.revoke(aoi, ["dress"], 7)
+
+    with pytest.raises(Refused, match="comes from what was revoked"):
+        recipes = [replace(r, rows=2) for r in training.recipes(2, 0, 2)]
+        training.run(aoi, *recipes, on_step=taken_back, restart=True, only=["coat"])
+    assert aoi.adapter_sha256("coat") == before and list(aoi.store.list("checkpoints/")) == [begun.GROUPS]
 
 
 @pytest.mark.recipe

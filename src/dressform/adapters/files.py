@@ -63,6 +63,7 @@ def from_bytes(data: bytes, layers: Mapping[str, nn.Module], base_model_sha256: 
     except (SafetensorError, ValueError) as error:
         raise BadInput(f"not a whole safetensors adapter file ({error}); export or train it again") from error
     adapter = Adapter(info, layers)
+    adapter.sha256 = hashlib.sha256(data).hexdigest()
     named = keys.of(info.architecture).kohya(layers)
     with torch.no_grad():
         for layer, down, up in adapter.matrices():

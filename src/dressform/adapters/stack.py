@@ -42,6 +42,8 @@ class Adapter(nn.Module):
     def __init__(self, info: AdapterInfo, layers: Mapping[str, nn.Module], seed: int = 0) -> None:
         super().__init__()
         self.info = info
+        self.sha256 = ""
+        """Of the file that it was read from, which lineage knows it by; empty for one in the making."""
         self.layer_names = tuple(layers)
         weights: list[Tensor] = [layer.weight for layer in layers.values()]  # type: ignore[misc]
         self.inner = tuple(weight.shape[1:] for weight in weights)

@@ -21,6 +21,7 @@ def widened(adapter: Adapter, targets: str, layers: Mapping[str, nn.Module]) -> 
     if adapter.layer_names == tuple(layers):
         return adapter
     made = Adapter(replace(adapter.info, targets=targets), layers).to(adapter.values.device)
+    made.sha256 = adapter.sha256
     own = {layer: (down, up) for layer, down, up in adapter.matrices()}
     assert own.keys() <= layers.keys(), "an adapter for other layers"
     with torch.no_grad():

@@ -35,7 +35,7 @@ from dressform.train.draws import seed_of
 from dressform.workspace import adding, judging, room
 from dressform.workspace.character_file import held
 from dressform.workspace.describing import body
-from dressform.workspace.dressing import OnPictures, prompt_for, refuse_words, scales, wardrobe
+from dressform.workspace.dressing import OnPictures, origins, prompt_for, refuse_words, scales, wardrobe
 from dressform.workspace.judging import Judge, Judged
 from dressform.workspace.workspace import Workspace, asset_of, refuse_other_kind
 
@@ -295,7 +295,7 @@ def _best(
     stack = wardrobe(workspace, grant, voice.adapters) if voice.identity else AdapterStack({}, [])
     with stack.attached():
         drawn = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
-    drew = _drew(workspace, voice)
+    drew = origins(stack) or (workspace.backbone.sha256,)
     generation = 1 + lineage.generation(workspace.gate.ledger.entries(), drew)
     found: list[tuple[Candidate, np.ndarray]] = []
     left: list[Seen] = []
@@ -339,17 +339,10 @@ def _row(workspace: Workspace, asked: Asked, voice: _Voice, scene: Seen, seed: i
     return Row(prompt_for(workspace, worn, text), seed, scales(voice.adapters, worn))
 
 
-def _drew(workspace: Workspace, voice: _Voice) -> tuple[str, ...]:
-    if not voice.identity:
-        return (workspace.backbone.sha256,)
-    return (workspace.adapter_sha256(None), *map(workspace.adapter_sha256, voice.adapters))
-
-
 # keeping --------------------------------------------------------------------------------------------
 def _keep(workspace: Workspace, grant: Grant[Scope], made: Sequence[tuple[Candidate, np.ndarray]]) -> None:
     if not made:
         return
-    workspace.gate.holds(grant)
     workspace.record(grant, sorted({one for c, _ in made for one in c.drew}), [c.id for c, _ in made])
     parts: dict[str, bytes] = {}
     for candidate, pixels in made:

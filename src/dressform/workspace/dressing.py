@@ -13,7 +13,7 @@ from unicodedata import normalize
 import numpy as np
 
 from dressform.adapters import files
-from dressform.adapters.stack import AdapterStack
+from dressform.adapters.stack import Adapter, AdapterStack
 from dressform.adapters.widening import widened, widest
 from dressform.backbones.embedded import EMBEDDED
 from dressform.consent.gate import NEUTRAL, Grant
@@ -45,10 +45,22 @@ def agreed(workspace: Workspace, outfits: Sequence[str]) -> Grant[Literal["dress
 
 def wardrobe(workspace: Workspace, grant: Grant[Scope], outfits: Sequence[str]) -> AdapterStack:
     """The identity, these outfits and accessories as one stack: column 0 is the identity, column i + 1 outfit i."""
-    adapters = [workspace.adapter(grant, None), *(workspace.adapter(grant, name) for name in outfits)]
+    return _side_by_side(workspace, _adapters(workspace, grant, outfits))
+
+
+def _adapters(workspace: Workspace, grant: Grant[Scope], outfits: Sequence[str]) -> list[Adapter]:
+    return [workspace.adapter(grant, name) for name in (None, *outfits)]
+
+
+def _side_by_side(workspace: Workspace, adapters: Sequence[Adapter]) -> AdapterStack:
     targets = widest(adapters)
     layers = workspace.backbone.target_layers(targets)
     return AdapterStack(layers, [widened(a, targets, layers) for a in adapters])
+
+
+def origins(stack: AdapterStack) -> tuple[str, ...]:
+    """The hashes of the adapters that were read into a stack: what is drawn with it comes from them, whatever the store holds by then."""
+    return tuple(adapter.sha256 for adapter in stack.adapters)
 
 
 def scales(outfits: Sequence[str], worn: Composition) -> tuple[float, ...]:
@@ -115,28 +127,28 @@ def dress(
     grants: list[Grant[Scope]] = [grant]
     if asked.infotext:
         grants.append(workspace.gate.need("publish", NEUTRAL, *map(asset_of, names)))
-    stack = wardrobe(workspace, grant, names)
-    files_named = [_exported(workspace, grant, name) for name in (None, *names)] if asked.infotext else []
+    adapters = _adapters(workspace, grant, names)
+    stack = _side_by_side(workspace, adapters)
+    files_named = [(a.info.name, files.tensor_area_sha256(files.to_bytes(a))) for a in adapters] if asked.infotext else []
     told = [_infotext(workspace, files_named, row, config) if asked.infotext else "" for row in rows]  # first: it may refuse a prompt
     with stack.attached():
         pictures = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
     signer, called = credentials(workspace.store), np.repeat([worn.label for worn in looks_to_draw], asked.count).tolist()
     made = [finished(one, signer, about) for one, about in zip(pictures.permute(0, 2, 3, 1).numpy(), told, strict=True)]
-    files = [workspace.looks / f"{workspace.character.name}-{outfit}-{row.seed}.png" for row, outfit in zip(rows, called, strict=True)]
-    there = {file for file in files if file.exists()}
-    _leave(workspace, grants, names, made, dict(zip(files, made, strict=True)))
-    return [Look(str(file), row.prompt, outfit, row.seed, file in there) for file, row, outfit in zip(files, rows, called, strict=True)]
+    places = [workspace.looks / f"{workspace.character.name}-{outfit}-{row.seed}.png" for row, outfit in zip(rows, called, strict=True)]
+    there = {file for file in places if file.exists()}
+    _leave(workspace, grants, stack, made, dict(zip(places, made, strict=True)))
+    return [Look(str(file), row.prompt, outfit, row.seed, file in there) for file, row, outfit in zip(places, rows, called, strict=True)]
 
 
 def _leave(
-    workspace: Workspace, grants: Sequence[Grant[Scope]], names: Sequence[str], pictures: Iterable[bytes], files: Mapping[Path, bytes]
+    workspace: Workspace, grants: Sequence[Grant[Scope]], stack: AdapterStack, pictures: Iterable[bytes], written: Mapping[Path, bytes]
 ) -> None:
     """Write finished files, once it stands in the ledger what ``pictures`` were made. Raises Refused where consent was taken back."""
     for grant in grants:
         workspace.gate.holds(grant)
-    inputs = [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, names)]
-    workspace.record(grants[0], inputs, [sha256(data).hexdigest() for data in pictures])
-    for file, data in files.items():
+    workspace.record(grants[0], origins(stack), [sha256(data).hexdigest() for data in pictures])
+    for file, data in written.items():
         write_atomically(file, data)
 
 
@@ -197,12 +209,6 @@ def unread(workspace: Workspace, looks: Sequence[Look]) -> int:
     return max((weighting.unread(workspace.backbone, look.prompt) for look in looks), default=0)
 
 
-def _exported(workspace: Workspace, grant: Grant[Scope], name: str | None) -> tuple[str, str]:
-    """The name and the hash that an exported adapter has."""
-    adapter = workspace.adapter(grant, name)
-    return adapter.info.name, files.tensor_area_sha256(files.to_bytes(adapter))
-
-
 def _infotext(workspace: Workspace, exported: Sequence[tuple[str, str]], row: Row, config: SampleConfig) -> str:
     """How a row is drawn, by the names and hashes that the exported adapters have: one for each column of the stack."""
     worn = tuple(infotext.Worn(name, scale, sha) for (name, sha), scale in zip(exported, row.scales, strict=True) if scale)
@@ -251,6 +257,6 @@ def lookbook(
     signer = credentials(workspace.store)
     sheet = finished(book.sheet(cells, names, VIEWS, title), signer)
     each = {key: finished(pixels, signer) for key, pixels in cells.items()}
-    files = {picture: sheet, page: book.page(each, names, VIEWS, title).encode()}
-    _leave(workspace, [grant], every, [sheet, *each.values()], files)
+    written = {picture: sheet, page: book.page(each, names, VIEWS, title).encode()}
+    _leave(workspace, [grant], stack, [sheet, *each.values()], written)
     return str(picture), str(page)

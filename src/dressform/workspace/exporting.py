@@ -82,7 +82,7 @@ def export(workspace: Workspace, wanted: Wanted, folder: Path) -> list[Path]:
     if whole:
         granted[None] = workspace.gate.need("export:identity", asset_of(None))
     adapters = {name: workspace.adapter(grant, name) for name, grant in granted.items()}
-    return _written(workspace, granted, folder, _FORMS[wanted.form](workspace, wanted, adapters))
+    return _written(workspace, granted, folder, adapters, _FORMS[wanted.form](workspace, wanted, adapters))
 
 
 def _kohya(workspace: Workspace, wanted: Wanted, adapters: Adapters) -> list[_Part]:
@@ -147,7 +147,9 @@ def form_of(word: str) -> Form:
     return word  # type: ignore[return-value]
 
 
-def _written(workspace: Workspace, granted: Mapping[str | None, Export], folder: Path, parts: Sequence[_Part]) -> list[Path]:
+def _written(
+    workspace: Workspace, granted: Mapping[str | None, Export], folder: Path, adapters: Adapters, parts: Sequence[_Part]
+) -> list[Path]:
     """Every file, and a line in the ledger for each, written before it: nothing leaves unrecorded."""
     for part in parts:
         there = folder / part.name
@@ -155,7 +157,7 @@ def _written(workspace: Workspace, granted: Mapping[str | None, Export], folder:
             raise BadInput(f"{there}: another file is there already; move it away, or name another folder with --to")
     made_folder(folder)
     for part in parts:
-        inputs = [workspace.adapter_sha256(name) for name in part.holds]
+        inputs = [adapters[name].sha256 for name in part.holds]
         for name in part.holds:
             workspace.record(granted[name], inputs, [sha256(part.data).hexdigest()])
         write_atomically(folder / part.name, part.data)

@@ -136,10 +136,9 @@ def _beside_her(workspace: Workspace, grant: Take, outfit: Adapter, stated: str,
     if workspace.adapter_name(None) not in workspace.store and not mu:
         return None
     who = workspace.adapter(grant, None)
-    identity_sha = workspace.adapter_sha256(None)
-    if mu or stated == identity_sha:
-        outfit.info = replace(outfit.info, identity_sha256=identity_sha)
-    if not mu and stated == identity_sha:
+    if mu or stated == who.sha256:
+        outfit.info = replace(outfit.info, identity_sha256=who.sha256)
+    if not mu and stated == who.sha256:
         return None
     before = projection.overlap(outfit, who)
     if mu:

@@ -52,7 +52,7 @@ def keep(workspace: Workspace, *made: Made) -> None:
     """
     parts: dict[str, bytes] = {}
     for one in made:
-        workspace.gate.holds(one.grant)
+        workspace.stands(one.grant, one.inputs)
         if not one.adapter.values.isfinite().all():
             raise Failed(f"{one.adapter.info.name}: its values are no numbers, so it is not kept: train --restart with another --seed")
         name = workspace.adapter_name(one.outfit)

@@ -42,7 +42,7 @@ from dressform.store import write_atomically
 from dressform.train.draws import generator, seed_of
 from dressform.workspace import keeping
 from dressform.workspace.describing import read_pictures, sample, who
-from dressform.workspace.dressing import OnPictures, prompt_for, scales, wardrobe
+from dressform.workspace.dressing import OnPictures, origins, prompt_for, scales, wardrobe
 from dressform.workspace.finishing import credentials, finished
 from dressform.workspace.trying import masked, tried_on
 from dressform.workspace.workspace import Workspace, asset_of, by_outfit
@@ -99,7 +99,7 @@ def measure(
     with stack.attached():
         rows = [_row(workspace, every, t) for t in trials]
         drawn = draw(workspace.backbone, stack, rows, config, lambda done: on_pictures(done, len(rows)))
-    inputs = [workspace.adapter_sha256(None), *map(workspace.adapter_sha256, every)]
+    inputs = origins(stack)
     workspace.record(grant, inputs, ())
     read = dict(zip(trials, zip(_probes(trials, reader.read(drawn), truth), drawn, strict=True), strict=True))
     probes = [read[t][0] for t in plain]

@@ -84,9 +84,10 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, wanted: 
     Groups that were begun are gone on with as they are; where no step of one was saved, only while it fits. Raises NotReady where
     the memory is too little for one picture, and BadInput where what was begun cannot be gone on with.
     """
+    who = workspace.adapter_sha256(None) if workspace.adapter_name(None) in workspace.store else ""
     own = [n for n in given.outfits if n in wanted.again or not workspace.imported(n)]
     anew = not wanted.keep_her and (None in wanted.again or not is_done(workspace, None, identity_mark(workspace, given, recipes.identity)))
-    todo = [n for n in own if n in wanted.again or not _is_done(workspace, given, recipes, n)]
+    todo = [n for n in own if n in wanted.again or not is_done(workspace, n, outfit_mark(workspace, given, recipes.outfits, n, who))]
     begun = [n for n in todo if n not in wanted.again and steps_done(workspace.store, [n])]
     if anew:
         beside = [n for n in wanted.others if n is not None and steps_done(workspace.store, [n])]
@@ -99,12 +100,6 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, wanted: 
     outlook = Outlook(tuple(kept), identity, outfits, budget, workspace.character.named("accessory"), len(given.identity.ids))
     _refuse_what_changed(workspace, given, recipes, outlook)
     return outlook
-
-
-def _is_done(workspace: Workspace, given: Material, recipes: Recipes, name: str) -> bool:
-    """True for an outfit that was trained on just this, on her identity as it is kept."""
-    there = workspace.adapter_name(None) in workspace.store
-    return there and is_done(workspace, name, outfit_mark(workspace, given, recipes.outfits, name))
 
 
 def may_stay(workspace: Workspace) -> bool:
@@ -134,7 +129,8 @@ def _refuse_what_changed(workspace: Workspace, given: Material, recipes: Recipes
         )
     for group in worn.groups if worn else ():
         if group.steps_done:
-            marks: dict[str | None, Mark] = {name: outfit_mark(workspace, given, recipes.outfits, name) for name in group.names}
+            who = workspace.adapter_sha256(None)
+            marks: dict[str | None, Mark] = {name: outfit_mark(workspace, given, recipes.outfits, name, who) for name in group.names}
             _refuse(workspace, marks, "run train with --outfit NAME --restart to begin that one again (without --outfit: everything)")
 
 
@@ -155,9 +151,9 @@ def identity_mark(workspace: Workspace, given: Material, config: TrainConfig) ->
     return mark(config, workspace.backbone.sha256, "", [given.identity])
 
 
-def outfit_mark(workspace: Workspace, given: Material, config: TrainConfig, name: str) -> Mark:
-    """What this outfit is trained on, on top of the identity as it is kept."""
-    return mark(config, workspace.backbone.sha256, workspace.adapter_sha256(None), [given.outfits[name]])
+def outfit_mark(workspace: Workspace, given: Material, config: TrainConfig, name: str, who: str) -> Mark:
+    """What this outfit is trained on, on top of the identity of hash ``who``."""
+    return mark(config, workspace.backbone.sha256, who, [given.outfits[name]])
 
 
 def _of_her(workspace: Workspace, given: Material, config: TrainConfig, budget: float, again: bool) -> Plan:

@@ -31,5 +31,5 @@ def preview(
         rows.append(Row(workspace.caption(replace(shown, outfit=outfit)), 0, gates))
     drawn = draw(workspace.backbone, stack, rows, SampleConfig(steps=12))
     sheet = np.concatenate(list(drawn.permute(0, 2, 3, 1).numpy()), axis=1)
-    workspace.gate.holds(grant)
+    workspace.stands(grant, [adapter.sha256 for adapter in stack.adapters])
     workspace.store.write(place, intake.png(sheet))

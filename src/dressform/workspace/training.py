@@ -118,7 +118,7 @@ def _run_alone(
     watch.on_plan(outlook)
 
     def stage(grant: Grant[Scope]) -> _Training:
-        return _Training(workspace, asked.pictures, given, recipes, asked.wanted, outlook, grant, _watched(workspace, grant, on_step))
+        return _Training(workspace, asked.pictures, given, recipes, asked.wanted, outlook, grant, _told(workspace, on_step))
 
     made: list[str] = []
     if asked.learn_her and outlook.identity is not None:
@@ -257,21 +257,17 @@ def _may_show_her(workspace: Workspace, outfit: str) -> bool:
     return can_describe(workspace)
 
 
-def _watched(workspace: Workspace, grant: Grant[Scope], on_step: OnStep) -> OnStep:
-    """``on_step`` that first asks whether consent still stands.
-
-    What it is told, and what is written down, has its speed.
-    """
+def _told(workspace: Workspace, on_step: OnStep) -> OnStep:
+    """``on_step`` that is told the speed too, as it is written down."""
     device = workspace.backbone.device
     meter, record = Meter(lambda: memory.used_bytes(device)), Record(workspace.reports / "train")
 
-    def watched(what: str, event: StepDone) -> None:
-        workspace.gate.holds(grant)
+    def measured(what: str, event: StepDone) -> None:
         told = meter(event)
         record.write(what, told)
         on_step(what, told)
 
-    return watched
+    return measured
 
 
 def _train_identity(her: _Training) -> None:
@@ -304,18 +300,17 @@ def _counted_on(on_step: OnStep, done: int, groups: int) -> OnStep:
 
 def _train_group(her: _Training, group: Group, who: Adapter) -> None:
     workspace, config = her.workspace, her.recipes.outfits
-    identity_sha = workspace.adapter_sha256(None)
     who = widened(who, config.targets, workspace.backbone.target_layers(config.targets))
     jobs = []
     for name in group.names:
         worn = workspace.outfit(name)
-        adapter = _new_adapter(workspace, worn.kind, called(workspace, name), worn.trigger, config, identity_sha)
+        adapter = _new_adapter(workspace, worn.kind, called(workspace, name), worn.trigger, config, who.sha256)
         jobs.append(Job(adapter, her.given.outfits[name]))
-    marks = [outfit_mark(workspace, her.given, config, name) for name in group.names]
+    marks = [outfit_mark(workspace, her.given, config, name, who.sha256) for name in group.names]
     _run(her, "outfits", group, jobs, outfit_on_identity(config.preserve), who, marks)
     agreed = [workspace.gate.need("train:outfit", asset_of(None), asset_of(name)) for name in group.names]
     made = zip(group.names, agreed, jobs, marks, strict=True)
-    keep(workspace, *(Made(name, own, job.adapter, mark, [identity_sha, *job.data.ids]) for name, own, job, mark in made))
+    keep(workspace, *(Made(name, own, job.adapter, mark, [who.sha256, *job.data.ids]) for name, own, job, mark in made))
 
 
 def _run(
@@ -325,8 +320,14 @@ def _run(
     outfits = [None] if what == IDENTITY else list(group.names)
     kept, place = Checkpoints(workspace.store, outfits), what if what == IDENTITY else f"{what}-{_short(group.names)}"
 
+    made_of = [*([frozen.sha256] if frozen else ()), *(picture for job in jobs for picture in job.data.ids)]
+
+    def stepped(event: StepDone) -> None:
+        workspace.stands(her.grant, made_of)
+        her.on_step(what, event)
+
     def save(step: int, states: Sequence[bytes]) -> None:
-        workspace.gate.holds(her.grant)  # also where an interruption saves, or a preview took its time since the step
+        workspace.stands(her.grant, made_of)  # also where an interruption saves, or a preview took its time since the step
         kept.save(step, states)
 
     outfit_of = {job.adapter.info.name: outfit for outfit, job in zip(outfits, jobs, strict=True)}
@@ -338,7 +339,7 @@ def _run(
     )
     train(
         workspace.backbone, jobs, objective, replace(config, micro_rows=group.micro_rows or config.micro_rows), frozen,
-        Saved(kept.load, save, marks), lambda event: her.on_step(what, event), previews,
+        Saved(kept.load, save, marks), stepped, previews,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from dressform.consent import ledger as consent_ledger
 from dressform.consent import lineage
 from dressform.consent import profile as profiles
 from dressform.consent.gate import EVERYTHING, NEUTRAL, Gate, Grant, outfit_asset, refuse_past
-from dressform.consent.ledger import Ledger
+from dressform.consent.ledger import EMPTY, Ledger, head_of
 from dressform.consent.profile import Profile
 from dressform.consent.refusals import refuse_undressed, refuse_young
 from dressform.consent.scopes import CAREFUL, Scope
@@ -57,6 +57,7 @@ class Workspace:
         self.reports = root / "reports"
         if OWNER not in store:
             raise NotReady(f"{root}: no owner is written in the vault; make the character again with dressform new")
+        self._descended = (EMPTY, frozenset[str]())
         ledger = Ledger(root / consent_ledger.NAME, store.read(OWNER))
         self.gate = Gate(ledger, lambda: read_head(store), lambda: self.backbone.sha256)
 
@@ -132,12 +133,22 @@ class Workspace:
         return profiles.from_bytes(self.store.read(_PROFILE)) if _PROFILE in self.store else profiles.EMPTY
 
     def record(self, grant: Grant[Scope], inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        """Write into the ledger what was made of what (SHA-256 or picture ids)."""
+        """Write into the ledger what was made of what (SHA-256 or picture ids). Raises what ``stands`` does; then nothing is written."""
+        self.stands(grant, inputs)
         self.gate.ledger.append(
             self.signing_key, "use", datetime.now(UTC),
             action=grant.scope, grant=grant.entry, assets=list(grant.assets), inputs=sorted(inputs), outputs=sorted(outputs),
         )  # fmt: skip
         keep_head(self.store, self.gate.ledger)
+
+    def stands(self, grant: Grant[Scope], inputs: Sequence[str]) -> None:
+        """Raises Refused where consent was taken back since: what was granted, or what one of these inputs comes from.
+
+        Cheap enough for every training step.
+        """
+        self.gate.holds(grant)
+        if not self.quarantined().isdisjoint(inputs):
+            raise Refused(f"{grant.scope}: what it is made of comes from what was revoked: run dressform train, then try again")
 
     def permitted(self) -> dict[Scope, tuple[str, ...]]:
         """Each scope, and for what of her (``asset_of``) it holds now: her neutral pictures, and each thing that she wears."""
@@ -146,7 +157,10 @@ class Workspace:
     def quarantined(self) -> frozenset[str]:
         """Hashes of everything that descends from what was revoked; of every adapter, where that is everything."""
         revoked = self.gate.state().revoked.keys()
-        found = lineage.descended(self.gate.ledger.entries(), revoked)
+        entries = self.gate.ledger.entries()
+        if self._descended[0] != (head := head_of(entries)):
+            self._descended = (head, lineage.descended(entries, revoked))
+        found = self._descended[1]
         return found.union(self.adapters_there().values()) if EVERYTHING in revoked else found
 
     def adapters_there(self) -> dict[str, str]:
