@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dressform.errors import BadInput, NotReady, Refused
+from dressform.errors import BadInput, NotReady, Refused, StoreError
 from dressform.pictures.intake import from_png
 from dressform.pictures.sheets import Cutting
-from dressform.workspace import adding, captioning, consenting, room
+from dressform.vault import keys
+from dressform.workspace import adding, captioning, character_file, consenting, room
 from tests import paper_dolls
 
 if TYPE_CHECKING:
@@ -189,6 +190,33 @@ def test_an_add_that_is_interrupted_keeps_and_records_what_was_sealed(small: Wor
     kept = len(small.pictures())
     assert 0 < kept < 40 and len(small.gate.ledger.entries()[-1].body["outputs"]) == kept
     assert small.add([folder], None).taken == 40 - kept
+
+
+def test_one_who_cannot_sign_seals_nothing_that_its_owner_would_sign_for(small: Workspace, tmp_path: Path) -> None:
+    hers = small.owner
+    small.owner = replace(hers, identity=keys.new_identity())
+    with pytest.raises(BadInput, match="not the owner's"):
+        small.add([written(tmp_path / "a", 2)], None)
+    small.owner = hers
+    adding.go_on(small)
+    assert not small.pictures() and not list(small.store.list("adding/"))
+
+
+def test_a_caption_that_is_edited_meanwhile_stays(small: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = written(tmp_path / "a", 1, caption="")
+    small.add([folder], None)
+    (folder / "00000.txt").write_text("side view")
+    real = small.store.read
+
+    def read(name: str) -> bytes:
+        with pytest.raises(StoreError, match="held captions"), character_file.held(small.root, captioning.ROWS, wait_seconds=0):
+            pass  # the row is read and written by one alone
+        return real(name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(small.store, "read", lambda name: read(name) if name.endswith(".json") and "pictures/" in name else real(name))
+        small.add([folder], None)
+    assert small.pictures()[0].caption == "side view"
 
 
 def test_consent_taken_back_stops_an_add_at_its_next_batch(small: Workspace, tmp_path: Path) -> None:

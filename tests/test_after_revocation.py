@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from dressform import paper
 from dressform.consent import lineage
 from dressform.consent.scopes import CAREFUL
 from dressform.dress.sampler import SampleConfig
-from dressform.errors import Refused
+from dressform.errors import NotReady, Refused
 from dressform.layfigure import samples
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.pictures.tags import Edit, Where
-from dressform.store import MemoryStore
+from dressform.store import MemoryStore, write_atomically
 from dressform.vault import owner
 from dressform.workspace import begun, captioning, consenting, dressing, planning, previewing, training, workspace
 from dressform.workspace.datasets import Origin
@@ -58,7 +59,7 @@ def learned_from_dressed(her: Workspace) -> None:
 def test_the_other_outfits_go_on_and_what_is_made_later_is_not_shredded(aoi: Workspace) -> None:
     captioning.edit(aoi, Where.parsed("outfit=dress"), Edit(add=("seen once",)))
     consenting.revoke(aoi, ["dress"], 7)
-    assert train(aoi, restart=True) == ("identity", "coat") and aoi.trained() == ["coat"]
+    assert train(aoi, restart=True) == ("identity", "coat") and aoi.trained() == ["coat"] and aoi.taken_back() == ["dress"]
     book, _ = dressing.lookbook(aoi, 0, SampleConfig(steps=1))
     assert Path(book).exists()
     consenting.revoke(aoi, ["dress"], 0)
@@ -184,13 +185,46 @@ def test_words_that_are_refused_are_refused_wherever_they_stand(aoi: Workspace) 
 @pytest.mark.recipe
 def test_what_was_taken_back_is_in_no_backup_and_is_named_where_it_lies_open(aoi: Workspace) -> None:
     (look,) = dressing.dress(aoi, dressing.Asked(("dress",), "side view"), SampleConfig(steps=1))
+    shown = paper.page("shown", f"<p>{paper.picture(Path(look.path).read_bytes(), 'her')}</p>").encode()
+    page = aoi.reports / "measure.html"
+    write_atomically(page, shown)
+    write_atomically(aoi.reports / "other.html", paper.page("empty", paper.picture(b"another", "")).encode())
     assert not consenting.withheld(aoi) and not consenting.left_in_the_clear(aoi)
     consenting.revoke(aoi, ["dress"], 7)
     left = consenting.withheld(aoi)
     assert {f"pictures/{p.id}.png" for p in aoi.pictures("dress")} < left and "adapters/outfit-dress.safetensors" in left
     assert not any(f"pictures/{p.id}.png" in left for p in (*aoi.pictures("coat"), *aoi.pictures()))
-    assert consenting.left_in_the_clear(aoi) == [Path(look.path)]
+    assert consenting.left_in_the_clear(aoi) == [Path(look.path), page]
     assert {p.outfit for p in captioning.shown(aoi, Where())} == {None, "coat"}
+
+
+@pytest.mark.recipe
+def test_where_every_outfit_is_taken_back_nobody_is_told_to_train(aoi: Workspace) -> None:
+    consenting.revoke(aoi, list(OUTFITS), 7)
+    with pytest.raises(NotReady, match="consent for coat, dress was taken back"):
+        dressing.lookbook(aoi, 0, SampleConfig(steps=1))
+
+
+@pytest.mark.recipe
+def test_pictures_are_not_encoded_after_consent_was_taken_back(aoi: Workspace) -> None:
+    aoi.store.delete_all(list(aoi.store.list("cache/")))
+    told: list[int] = []
+
+    def taken_back(done: int, _of: int) -> None:
+        told.append(done)
+        consenting.revoke(aoi, [], 7)
+
+    recipes = [replace(r, rows=2) for r in training.recipes(2, 0, 1)]
+    with pytest.raises(Refused):
+        training.run(aoi, *recipes, restart=True, watch=training.Watch(on_encoded=taken_back))
+    assert told == [1]
+
+
+@pytest.mark.recipe
+def test_what_is_learned_again_is_named(aoi: Workspace) -> None:
+    recipes = [replace(r, rows=2) for r in training.recipes(2, 0, 2)]
+    assert training.plan(aoi, *recipes).anew == ("identity", *OUTFITS)
+    assert training.plan(aoi, *(replace(r, rows=2) for r in training.recipes(2, 0, 1))).anew == ()
 
 
 @pytest.mark.recipe

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dressform.consent import ledger as ledgers
 from dressform.consent import lineage
 from dressform.consent.gate import EVERYTHING, Gate, Grant, fold
 from dressform.consent.ledger import EMPTY, Head, Ledger
@@ -76,6 +77,22 @@ def test_a_prohibition_wins_and_a_revocation_ends(ledger: Ledger) -> None:
     assert gate(ledger).need("train:outfit", "outfit:coat")
     ledger.append(KEY, "revoke", at(3), assets=[EVERYTHING], grace_days=0)
     assert not any(gate(ledger).permitted(["neutral", "outfit:coat"]).values())
+
+
+def test_a_full_ledger_takes_what_takes_back_and_nothing_else(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger.append(KEY, "grant", at(0), **agreed())
+    monkeypatch.setattr(ledgers, "FILE_LIMIT_BYTES", len(ledger.file.read_bytes()) + 4000)
+    monkeypatch.setattr(ledgers, "_KEPT_FREE_BYTES", 3000)
+    before = ledger.file.read_bytes()
+    with pytest.raises(BadInput, match="is full"):
+        ledger.append(KEY, "attest", at(1), statement="x" * 1000, evidence=[])
+    assert ledger.file.read_bytes() == before
+    ledger.append(KEY, "revoke", at(1), assets=[EVERYTHING], grace_days=0)
+    monkeypatch.setattr(ledgers, "LINE_LIMIT_BYTES", 100)
+    with pytest.raises(BadInput, match="do less at once"):
+        ledger.append(KEY, "narrow", at(2), prohibit=["dress"])
+    with pytest.raises(BadInput, match="not the owner's"):
+        ledger.refuse_other_key(Ed25519PrivateKey.generate())
 
 
 def test_a_later_grant_permits_what_it_names_and_nothing_that_was_taken_back_before(ledger: Ledger) -> None:

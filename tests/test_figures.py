@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dressform.errors import StoreError
 from dressform.train import tfevents
 from dressform.train.events import StepDone
 from dressform.train.figures import Meter, Record
@@ -73,6 +74,12 @@ def test_events_say_what_was_written() -> None:
     assert event[1] == [12.5] and event[2] == [300]
     said = {f[1][0]: f[2][0] for f in (fields(v) for v in fields(event[5][0])[1])}  # type: ignore[arg-type]
     assert said == {b"loss/a": 0.25, b"loss/b": -2.0}
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("a file")
+    with pytest.raises(StoreError, match="could not be written"):
+        Record(tmp_path / "reports" / "train").write("identity", StepDone(1, 2, {"aoi": 0.5}, 3))
 
 
 def test_a_record_has_every_step_twice_and_no_words_of_pictures(tmp_path: Path) -> None:

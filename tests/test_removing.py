@@ -167,6 +167,10 @@ def test_the_command_asks_and_says_what_it_would_forget(tmp_path: Path, monkeypa
         refused = run(*words)
         assert refused.exit_code == 1 and says in str(refused.exception)
         assert sources() == ["01.png", "02.png"]
+    with workspace.opened(tmp_path / "aoi") as her:
+        captioning.edit(her, Where(), Edit(add=("a secret word",)))
+        consenting.revoke(her, ["neutral"], 7)
+    assert "a secret word" not in run("--where", "source=01.png").stderr
     done = run("--where", "source=01.png", "--yes")
     assert done.exit_code == 0 and "removed 1 pictures" in done.stdout and "01.png" in done.stderr and "neutral  id=" in done.stderr
     assert sources() == ["02.png"]
@@ -191,5 +195,8 @@ def test_what_was_taken_back_is_not_made_another_thing_by_removing_it(small: Wor
     small.add([written(tmp_path / "a", 2)], "dress")
     consenting.revoke(small, ["dress"], 7)
     forgetting.remove(small, meant(small, "outfit=dress"))
-    small.add([tmp_path / "a"], "coat")
-    assert {p.id for p in small.pictures("coat")} <= small.quarantined()
+    report = small.add([tmp_path / "a"], "coat")
+    assert not report.taken and {n.reason for n in report.notes} == {"its consent was taken back (the same pixels)"}
+    assert not small.pictures("coat")
+    consenting.grant(small, ("add",), ("dress",), None, "en")
+    assert small.add([tmp_path / "a"], "coat").taken == 2

@@ -13,9 +13,9 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from dressform.errors import BadInput, Locked, StoreError, Tampered
+from dressform.errors import BadInput, Locked, Refused, StoreError, Tampered
 from dressform.vault import keys, owner, vault, witness
-from dressform.vault.check import check, remove_strays
+from dressform.vault.check import check, forget_encodings, remove_strays
 from dressform.vault.export import export
 from dressform.workspace import health
 
@@ -196,6 +196,34 @@ def test_a_backup_opens_with_age_and_tar(sealed: vault.Vault, identity: str, tmp
         export(sealed, tmp_path / "backup.age", [keys.recipient_of(identity)])
 
 
+def test_a_backup_of_what_is_taken_back_meanwhile_is_not_kept(sealed: vault.Vault, identity: str, tmp_path: Path) -> None:
+    answers = iter([(), ("pictures/1.png",)])
+    with pytest.raises(Refused, match="taken back while"):
+        export(sealed, tmp_path / "backup.age", [keys.recipient_of(identity)], lambda: next(answers))
+    assert not [file for file in tmp_path.iterdir() if "backup" in file.name]
+
+
+def test_what_another_process_writes_anew_while_it_is_checked_is_not_called_ill(
+    sealed: vault.Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = sealed.index.rows()
+    monkeypatch.setattr(sealed.index, "rows", lambda: rows)
+    sealed.write("pictures/1.png", b"anew")
+    sealed.delete("pictures/2.png")
+    assert check(sealed, read_data=True).whole
+
+
+def test_a_damaged_encoding_is_forgotten_on_request_and_nothing_else_is(sealed: vault.Vault) -> None:
+    sealed.write("cache/texts/ab", b"encoded")
+    for name in ("cache/texts/ab", "pictures/1.png"):
+        row = sealed.index.get(name)
+        assert row is not None
+        sealed.object_file(row.object).unlink()
+    found = check(sealed)
+    assert set(found.missing) == set(found.broken) == {"cache/texts/ab", "pictures/1.png"}
+    assert forget_encodings(sealed, found) == 1 and check(sealed).broken == ("pictures/1.png",)
+
+
 def test_strays_are_named_and_removed_only_on_request(sealed: vault.Vault) -> None:
     stray = sealed.root / "obj" / "ab" / ("ab" * 16)
     stray.parent.mkdir(exist_ok=True)
@@ -374,6 +402,6 @@ def test_a_backup_opens_with_the_recovery_key_and_holds_what_lies_beside(tmp_pat
     made.write_all({"a": b"1", "b": b"2"})
     beside = tmp_path / "character.toml"
     beside.write_bytes(b"3")
-    assert export(made, tmp_path / "f", [keys.recipient_of(one) for one in (first, second)], {"b"}, {"character.toml": beside}) == 1
+    assert export(made, tmp_path / "f", [keys.recipient_of(one) for one in (first, second)], lambda: {"b"}, {"character.toml": beside}) == 1
     opened = pyrage.decrypt((tmp_path / "f").read_bytes(), [pyrage.x25519.Identity.from_str(second)])
     assert sorted(tarfile.open(fileobj=io.BytesIO(opened)).getnames()) == ["a", "character.toml"]

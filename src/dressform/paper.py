@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 
 
 def page(title: str, body: str) -> str:
@@ -14,7 +15,15 @@ def page(title: str, body: str) -> str:
 def picture(png: bytes, says: str) -> str:
     """An img element that holds a PNG file, signature and all; ``says`` is what it shows, for those who cannot see it."""
     data = base64.b64encode(png).decode()
-    return f'<img alt="{html.escape(says)}" src="data:image/png;base64,{data}">'
+    return f'<img alt="{html.escape(says)}" src="{_HELD}{data}">'
+
+
+def pictures_in(page: bytes) -> list[bytes]:
+    """The PNG files that ``picture`` put into a page."""
+    return [base64.b64decode(data) for data in re.findall(re.escape(_HELD).encode() + rb"([A-Za-z0-9+/=]*)\"", page)]
+
+
+_HELD = "data:image/png;base64,"
 
 
 _PAGE = """<!doctype html>

@@ -62,7 +62,7 @@ def command(
     output.say(f"took {report.taken} of {len(report.notes)} pictures as {name or 'neutral'}")
     if not report.taken and all("already here" not in n.reason for n in report.notes):
         raise BadInput("none of the pictures could be used; see the lines above")
-    output.hint(f"dressform pictures {character}")
+    output.hint(f"dressform pictures {output.path(character)}")
 
 
 def _cutting(cuts: str, views: str) -> Cutting:

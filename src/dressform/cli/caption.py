@@ -35,7 +35,7 @@ def show(
         found = captioning.shown(workspace, Filter.parsed(where))
     if each:
         for picture in found:
-            output.say(f"{picture.outfit or 'neutral'}  {picture.source}  {picture.caption or '(none)'}")
+            output.say(f"{picture.outfit or 'neutral'}  id={picture.id[:8]}  {picture.source}  {picture.caption or '(none)'}")
         return
     for tag, sets in captioning.counts(found).items():
         output.say(f"{sum(sets.values()):4}  {tag}  ({', '.join(f'{name} {n}' for name, n in sets.items())})")
@@ -55,7 +55,7 @@ def lint(character: Character) -> None:
     if not found:
         output.say("nothing found")
     if any(f.safe for f in found):
-        output.hint(f"dressform caption fix {character}")
+        output.hint(f"dressform caption fix {output.path(character)}")
     if serious := sum(f.severity == "serious" for f in found):
         raise Failed(f"{serious} serious findings: train stops on them")
 
@@ -115,4 +115,4 @@ def _told(changes: list[Change], character: Path) -> None:
         output.note(f"{change.source}: {change.before or '(none)'} -> {change.after or '(none)'}")
     output.say(f"changed {len(changes)} captions")
     if changes:
-        output.hint(f"dressform caption undo {character}")
+        output.hint(f"dressform caption undo {output.path(character)}")

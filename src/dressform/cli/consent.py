@@ -87,7 +87,7 @@ def revoke(
         else:
             output.note(f"they are shredded after {consenting.days_left(workspace, entry)} days; until then a new grant brings them back")
             named = "".join(f" --asset {one.removeprefix('outfit:')}" for one in entry.body["assets"] if one != "*")
-            output.hint(f"to agree again: dressform consent grant {character} --permit SCOPES{named}")
+            output.hint(f"to agree again: dressform consent grant {output.path(character)} --permit SCOPES{named}")
 
 
 @app.command()
@@ -125,7 +125,7 @@ def ask(
     output.note(answer.question)
     output.say(answer.answer)
     output.note(f"kept sealed as evidence, line {entry.sequence}; it permits nothing: the grant is yours alone")
-    output.hint(f"if you agree: dressform consent grant {character} --permit {asked}")
+    output.hint(f"if you agree: dressform consent grant {output.path(character)} --permit {asked}")
 
 
 @app.command()

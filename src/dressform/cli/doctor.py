@@ -19,9 +19,11 @@ def command(
         bool, typer.Option("--offline-proof", help="Run a short journey with the network taken away, and show what it called.")
     ] = False,
 ) -> None:
+    from dressform.backbones.embedded import EMBEDDED
     from dressform.workspace import health
 
-    findings = health.machine() + (health.character(character, output.ask_secret) if character else [])
+    findings = health.machine()
+    findings += health.character(character, output.ask_secret) if character else [health.base_model(EMBEDDED)]
     findings += [health.offline(lambda name: output.note(f"without a network: {name}"))] if offline_proof else []
     for finding in findings:
         output.say(f"{'ok ' if finding.healthy else 'ILL'}  {finding.what:<11} {finding.detail}")

@@ -97,8 +97,8 @@ def approve(character: Character, numbers: Numbers = None) -> None:
         chosen = drafting.picked(workspace, _some(numbers))
         output.say(f"{drafting.approve(workspace, chosen)} joined, marked as drawn by the model")
     if any(c.asked.outfit is not None for c in chosen):
-        output.hint(f"dressform mask {character} finds the garment in them")
-    output.hint(f"dressform pictures {character}")
+        output.hint(f"dressform mask {output.path(character)} finds the garment in them")
+    output.hint(f"dressform pictures {output.path(character)}")
 
 
 @app.command()
@@ -165,7 +165,7 @@ def _told(made: Proposed, waiting: int, character: Path) -> None:
         output.note(f"left out  {view} view, {pose}, {background} background: every try came out undressed")
     _table(made.candidates)
     output.note(f"{waiting} candidate{'s wait' if waiting != 1 else ' waits'}, sealed; none belongs to the set before you approve it")
-    output.hint(f"dressform draft review {character}, or dressform draft show {character} --show")
+    output.hint(f"dressform draft review {output.path(character)}, or dressform draft show {output.path(character)} --show")
 
 
 def _table(candidates: Sequence[Candidate]) -> None:

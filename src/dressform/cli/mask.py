@@ -33,7 +33,9 @@ def command(
     with opened(character) as workspace, output.bar("masks") as bar:
         names = outfit or [o.name for o in workspace.character.outfits]
         if not names:
-            raise NotReady(f"there is no outfit yet: add pictures of one with dressform add {character} PICTURES --outfit NAME")
+            raise NotReady(
+                f"there is no outfit yet: add pictures of one with dressform add {output.path(character)} PICTURES --outfit NAME"
+            )
         for name in names:
             try:
                 found = masking.mask(workspace, name, way, words, again, bar)
@@ -51,4 +53,4 @@ def command(
         raise Failed(f"{left} pictures have no mask; see the lines above")
     if undone:
         raise Failed(f"{', '.join(undone)}: not looked at; see the lines above")
-    output.hint(f"dressform train {character}")
+    output.hint(f"dressform train {output.path(character)}")

@@ -5,6 +5,7 @@ Readable without colour; progress bars only on a terminal.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import unicodedata
@@ -24,6 +25,8 @@ from dressform.errors import BadInput
 from dressform.records import Figure, spoken
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dressform.consent.profile import Profile
     from dressform.pictures.contact import Cell
     from dressform.pictures.lint import Finding
@@ -46,6 +49,11 @@ def note(text: str) -> None:
 def hint(text: str) -> None:
     """What to do next, on a line of its own: stderr."""
     _err.print(f"hint: {text}", style="dim", markup=False)
+
+
+def path(given: Path) -> str:
+    """A path as a shell reads it, for a command that is to be copied."""
+    return shlex.quote(str(given))
 
 
 def fail(text: str) -> None:

@@ -39,6 +39,8 @@ def command(
 
         shelves = room.shelves(workspace)
         _counts(workspace.character.name, shelves)
+        if gone := workspace.taken_back():
+            output.note(f"left out, for consent was taken back: {', '.join(gone)}")
         if show:
             wanted = [s.outfit for s in shelves] if not neutral and outfit is None else [outfit]
             for name in wanted:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from click.core import ParameterSource
 
 from dressform.cli import output
 from dressform.cli import train as training_options
@@ -18,6 +20,7 @@ NEEDS_ARGUMENTS = True
 
 
 def command(
+    context: typer.Context,
     character: Annotated[Path, typer.Argument(help="Her folder.")],
     steps: training_options.Steps = None,
     rank: training_options.Rank = 8,
@@ -42,6 +45,7 @@ def command(
         for line in fitting.lines(fitting.room(workspace, recipes[1], most_bytes, len(only))):
             output.say(f"memory: {line}")
         found = training.plan(workspace, *recipes, source, most_bytes, training.Watch(on_encoded=encoding), only)
+        asides = list(training_options.asides(workspace, found))
     if found.kept:
         output.say(f"trained already: {', '.join(found.kept)}")
     most = "at most " if until == "converged" else ""
@@ -49,8 +53,17 @@ def command(
         for line in _lines(stage, what) if stage else ():
             output.say(f"{what}: {line}{most}{config.steps} steps, {config.rows} pictures of each in a step")
     output.say(f"in all: {training_options.in_one_line(found)}")
+    for line in asides:
+        output.say(line)
     if found.identity or found.outfits:
-        output.hint(f"dressform train {character}{' --outfit ' if only else ''}{','.join(only)}")
+        output.hint(f"dressform train {output.path(character)}{_as_given(context)}")
+
+
+def _as_given(context: typer.Context) -> str:
+    """The options that were given, once more: train has them all."""
+    given = [p for p in context.command.params if p.name and context.get_parameter_source(p.name) is ParameterSource.COMMANDLINE]
+    options = [(p.opts[0], context.params[str(p.name)]) for p in given if p.opts[0].startswith("--")]
+    return "".join(f" {option}" if value is True else f" {option} {shlex.quote(str(value))}" for option, value in options)
 
 
 def _lines(stage: Plan, what: str) -> list[str]:

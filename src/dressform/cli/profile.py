@@ -28,7 +28,7 @@ def show(character: Character, lang: Lang = "en") -> None:
         found = workspace.profile
     if found == EMPTY:
         output.note("no profile yet")
-        output.hint(f"dressform profile set {character} --about 'A calm painter' --boundary 'My pictures stay here [publish]'")
+        output.hint(f"dressform profile set {output.path(character)} --about 'A calm painter' --boundary 'My pictures stay here [publish]'")
     for what, text in (("name", found.name), ("about", found.about), ("notes", found.notes)):
         if text:
             output.say(f"{what}: {text}")

@@ -30,12 +30,14 @@ def command(
         adding.go_on(workspace)
         found = sorted(captioning.matching(workspace, wanted), key=lambda p: (p.outfit or "", p.source))
         if not found:
-            raise BadInput(f"--where {where!r}: no picture fits; dressform caption show {character} --each lists them")
+            raise BadInput(f"--where {where!r}: no picture fits; dressform caption show {output.path(character)} --each lists them")
+        shown = {p.id for p in captioning.shown(workspace, wanted)}
         for picture in found:
             called = f"{picture.source}, figure {picture.figure}" if picture.figure else picture.source
-            output.note(f"{picture.outfit or 'neutral'}  id={picture.id[:8]}  {called}  {picture.caption or '(no caption)'}")
+            said = picture.caption or "(no caption)" if picture.id in shown else "(taken back)"
+            output.note(f"{picture.outfit or 'neutral'}  id={picture.id[:8]}  {called}  {said}")
         if not (yes or _agreed(len(found))):
-            raise BadInput("nothing was removed, for nobody said yes")
+            raise BadInput("nothing was removed, for nobody said yes; where no terminal is, give --yes")
         forgetting.remove(workspace, found)
         emptied = [
             o
@@ -43,11 +45,10 @@ def command(
             if o and workspace.character.outfit(o) and not forgetting.has_pictures(workspace, o)
         ]
     output.say(f"removed {len(found)} pictures; no undo brings them back")
-    output.hint(f"what was learned from them stays until it is learned anew: dressform train {character}")
+    output.hint(f"what was learned from them stays until it is learned anew: dressform train {output.path(character)}")
     for outfit in emptied:
-        output.note(
-            f"{outfit} has no picture left; its adapter stays, until dressform consent revoke {character} --asset {outfit} takes it away"
-        )
+        away = f"dressform consent revoke {output.path(character)} --asset {outfit}"
+        output.note(f"{outfit} has no picture left; its adapter stays, until {away} takes it away")
 
 
 def _agreed(count: int) -> bool:

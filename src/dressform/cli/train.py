@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dressform.train.config import TrainConfig
     from dressform.train.events import StepDone
     from dressform.workspace.planning import Outlook
+    from dressform.workspace.workspace import Workspace
 
 NEEDS_ARGUMENTS = True
 _GIB = 2**30
@@ -77,11 +78,13 @@ def command(
         def on_plan(outlook: Outlook) -> None:
             if outlook.identity or outlook.outfits:
                 output.note(f"plan: {in_one_line(outlook)}")
+            for line in asides(workspace, outlook):
+                output.note(line)
 
         preflight.passed(workspace, despite_lint)
         watch = training.Watch(on_plan, encoding)
         made = training.run(workspace, *recipes, restart, on_step, source, budget(memory), watch, only)
-        next_ = f"lookbook {character}" if workspace.trained() else f'dress {character} --wear "green coat"'
+        next_ = f"lookbook {output.path(character)}" if workspace.trained() else f'dress {output.path(character)} --wear "green coat"'
     if made.adapters:
         output.say(f"trained {', '.join(made.adapters)} in {made.seconds:.0f} s")
     else:
@@ -136,6 +139,14 @@ def in_one_line(outlook: Outlook) -> str:
         names = [name for group in groups for name in group.names]
         parts.append(f"{_counted(names, outlook.accessories)} in {f'{len(groups)} groups' if len(groups) > 1 else 'one pass'}")
     return f"{', then '.join(parts)}; about {minutes(outlook.seconds)} and {gib(outlook.peak_bytes)} of {gib(outlook.budget_bytes)} memory"
+
+
+def asides(workspace: Workspace, outlook: Outlook) -> Iterator[str]:
+    """What somebody may not expect of a training: what is learned again, and what is left out."""
+    if outlook.anew:
+        yield f"learned again, for their pictures, captions, recipe or identity changed: {', '.join(outlook.anew)}"
+    if gone := workspace.taken_back():
+        yield f"left out, for consent was taken back: {', '.join(gone)}"
 
 
 def _counted(names: Sequence[str], accessories: Sequence[str]) -> str:

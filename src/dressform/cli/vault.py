@@ -54,7 +54,9 @@ def protect(
 def check(
     character: Character,
     read_data: Annotated[bool, typer.Option("--read-data", help="Read every byte too.")] = False,
-    remove_strays: Annotated[bool, typer.Option("--remove-strays", help="Delete files that no row knows.")] = False,
+    remove_strays: Annotated[
+        bool, typer.Option("--remove-strays", help="Delete files that no row knows, and damaged encodings, which train makes anew.")
+    ] = False,
     accept_older: Annotated[bool, typer.Option("--accept-older", help="Accept a vault that you put back yourself.")] = False,
 ) -> None:
     """Is the vault whole? Example: dressform vault check aoi --read-data"""
@@ -66,14 +68,23 @@ def check(
     with opened(character) as her, output.bar("checking") as bar:
         found = checking.check(workspace.sealed(her), read_data, bar)
         removed = checking.remove_strays(workspace.sealed(her), found) if remove_strays else 0
+        anew = checking.forget_encodings(workspace.sealed(her), found) if remove_strays else 0
     for name in found.missing:
         output.say(f"missing  {name}")
     for name in found.damaged:
         output.say(f"damaged  {name}")
     strays = f", {len(found.strays)} files that no row knows ({removed} removed)" if found.strays else ""
     output.say(f"{found.objects} objects{strays}")
-    if not found.whole:
-        raise BadInput(f"{character}: the vault is not whole; restore it from a backup")
+    if anew:
+        output.say(f"{anew} damaged encodings forgotten: train makes them anew")
+    if len(found.broken) > anew:
+        only = all(name.startswith(checking.ENCODINGS) for name in found.broken)
+        way = (
+            f"forget what is encoded anew with dressform vault check {output.path(character)} --remove-strays"
+            if only
+            else "restore it from a backup"
+        )
+        raise BadInput(f"{character}: the vault is not whole; {way}")
 
 
 @app.command()
@@ -85,11 +96,14 @@ def export(character: Character, file: Annotated[Path, typer.Argument(help="The 
     with opened(character) as her:
         left = consenting.withheld(her)
         people = workspace.backed_up_for(her)
-        count = exporting.export(workspace.sealed(her), file, people, left, workspace.in_the_clear(her.root))
+        count = exporting.export(workspace.sealed(her), file, people, lambda: consenting.withheld(her), workspace.in_the_clear(her.root))
     output.say(f"{file}: {count} objects, sealed to your key{' and the recovery key' if len(people) > 1 else ' alone'}")
     if left:
         output.note(f"{len(left)} more are not in it: they are, came from, or were worked on beside, what was taken back")
-    output.hint(f"put it back with dressform vault restore {file} FOLDER; without dressform it opens with: age -d -i KEY {file} | tar x")
+    backup = output.path(file)
+    output.hint(
+        f"put it back with dressform vault restore {backup} FOLDER; without dressform it opens with: age -d -i KEY {backup} | tar x"
+    )
 
 
 @app.command()
@@ -104,10 +118,10 @@ def restore(
     if found.recovery:
         output.note(f"a new recovery key, shown this once; write it down, for the old one opens the backup alone:\n  {found.recovery}")
     if found.anew:
-        output.say(f"made {folder}: it opens with your key; agree anew with dressform consent grant {folder}")
+        output.say(f"made {folder}: it opens with your key; agree anew with dressform consent grant {output.path(folder)}")
     else:
         output.say(f"made {folder}: what is agreed is as it was when the backup was made")
-        output.hint(f"what was taken back since then is not known to it: dressform consent show {folder}")
+        output.hint(f"what was taken back since then is not known to it: dressform consent show {output.path(folder)}")
 
 
 @app.command(name="add-person")
@@ -130,4 +144,4 @@ def recover(character: Character) -> None:
     from dressform.workspace import recovering
 
     recovering.recover(character, output.ask_secret)
-    output.say(f"recovered: {character} opens with your key again; agree anew with dressform consent grant {character}")
+    output.say(f"recovered: {character} opens with your key again; agree anew with dressform consent grant {output.path(character)}")

@@ -149,7 +149,9 @@ class Gate:
         if self._now() + timedelta(seconds=2) < state.newest:
             raise Refused(f"{scope}: the clock is before the newest line of the consent ledger; set the clock right")
         if scope in state.prohibited:
-            raise Refused(f"{scope}: the consent ledger prohibits it; see dressform consent show")
+            raise Refused(
+                f"{scope}: the consent ledger prohibits it; only a new dressform consent grant with --permit {scope} can change that"
+            )
         for asset in assets:
             if asset in state.revoked or EVERYTHING in state.revoked:
                 raise Refused(f"{scope}: consent for {asset} was revoked; only a new dressform consent grant can change that")

@@ -28,6 +28,7 @@ from dressform.store import read_at_most, write_atomically
 NAME = "consent.jsonl"
 VERSION = 1
 FILE_LIMIT_BYTES, LINE_LIMIT_BYTES = 64 << 20, 4 << 20
+_KEPT_FREE_BYTES = 1 << 20
 _WAIT_SECONDS = 15
 _COMMON = frozenset({"v", "seq", "prev", "at", "kind", "key", "sig"})
 _FIELDS: dict[str, frozenset[str]] = {
@@ -95,19 +96,32 @@ class Ledger:
         """
         if set(body) != _FIELDS.get(kind):
             raise BadInput(f"a {kind!r} entry has {sorted(_FIELDS.get(kind, ()))}, not {sorted(body)}")
-        if key.public_key().public_bytes_raw() != self._public:
-            raise BadInput("this key is not the owner's: only she can write her ledger")
+        self.refuse_other_key(key)
         lock = FileLock(self.file.with_name(f".{self.file.name}.lock"))
         try:
             with lock.acquire(timeout=_WAIT_SECONDS):
                 last = self.entries()[-1] if self.entries() else None
                 line = _signed(key, kind, max(at, last.at) if last else at, last, body)
+                self._refuse_overfull(kind, line)
                 entry = _verified(line, last, self._public)
                 write_atomically(self.file, self._bytes + line + b"\n")
         except Timeout as error:
             raise StoreError(f"another process has held {self.file.name} for {_WAIT_SECONDS} s: wait for it, then try again") from error
         self.entries()
         return entry
+
+    def refuse_other_key(self, key: Ed25519PrivateKey) -> None:
+        """Raises BadInput for a key that cannot sign her lines: better before the work than after it."""
+        if key.public_key().public_bytes_raw() != self._public:
+            raise BadInput("this key is not the owner's: only she can write her ledger")
+
+    def _refuse_overfull(self, kind: str, line: bytes) -> None:
+        """Raises BadInput for a line that nobody could read back. What takes consent back finds room that nothing else may fill."""
+        if len(line) > LINE_LIMIT_BYTES:
+            raise BadInput(f"too much for one line of the consent ledger ({len(line)} bytes, {LINE_LIMIT_BYTES} at most): do less at once")
+        room = FILE_LIMIT_BYTES - (0 if kind in ("revoke", "narrow") else _KEPT_FREE_BYTES)
+        if len(self._bytes) + len(line) + 1 > room:
+            raise BadInput(f"{self.file.name} is full ({FILE_LIMIT_BYTES >> 20} MiB): consent can be taken back, and nothing more be done")
 
 
 def head_of(entries: Sequence[Entry]) -> Head:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from dressform.errors import StoreError
 from dressform.train import tfevents
 from dressform.train.events import Speed, StepDone
 
@@ -44,7 +45,13 @@ class Record:
         return tfevents.new_file(self._folder, self._clock())
 
     def write(self, stage: str, event: StepDone) -> None:
-        """One step."""
+        """One step. Raises StoreError where the folder cannot be written."""
+        try:
+            self._write(stage, event)
+        except OSError as error:
+            raise StoreError(f"{self._folder}: could not be written ({error.strerror}); make room, or move away what is there") from error
+
+    def _write(self, stage: str, event: StepDone) -> None:
         now = self._clock()
         said = {"time": round(now, 3), "stage": stage, "step": event.step, "steps": event.steps, "loss": event.losses}
         values = {f"loss/{name}": loss for name, loss in event.losses.items()}

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dressform.errors import StoreError
+from dressform.vault.index import Row
 from dressform.vault.sealing import OVERHEAD_BYTES
 from dressform.vault.vault import Vault
 
+ENCODINGS = "cache/"
 _SETTLED_SECONDS = 3600
 """A stray file this young may be one that another process has not made known yet."""
 
@@ -24,29 +26,49 @@ class Checked:
     strays: tuple[str, ...]
 
     @property
+    def broken(self) -> tuple[str, ...]:
+        return (*self.missing, *self.damaged)
+
+    @property
     def whole(self) -> bool:
-        return not (self.damaged or self.missing)
+        return not self.broken
 
 
 def check(vault: Vault, read_data: bool = False, on_object: Callable[[int, int], None] = lambda _done, _all: None) -> Checked:
     """Compare index and objects. Nothing is changed: a stray file (left by a kill, or planted) is named and left alone."""
     rows = vault.index.rows()
-    damaged, missing = [], []
+    found: dict[str, list[str]] = {"missing": [], "damaged": []}
     for i, row in enumerate(rows):
-        file = vault.object_file(row.object)
-        if not file.is_file():
-            missing.append(row.name)
-        elif file.stat().st_size != row.size + OVERHEAD_BYTES:
-            damaged.append(row.name)
-        elif read_data:
-            try:
-                vault.read(row.name)
-            except StoreError:
-                damaged.append(row.name)
+        ill = _ill(vault, row, read_data)
+        if ill and vault.index.get(row.name) == row:  # else another process wrote it anew, or forgot it, meanwhile
+            found[ill].append(row.name)
         on_object(i + 1, len(rows))
     known = {row.object for row in rows}
     strays = tuple(sorted(p.name for p in (vault.root / "obj").rglob("*") if p.is_file() and p.name not in known))
-    return Checked(len(rows), tuple(damaged), tuple(missing), strays)
+    return Checked(len(rows), tuple(found["damaged"]), tuple(found["missing"]), strays)
+
+
+def _ill(vault: Vault, row: Row, read_data: bool) -> str:
+    """ "missing", "damaged", or nothing."""
+    try:
+        size = vault.object_file(row.object).stat().st_size
+    except FileNotFoundError:
+        return "missing"
+    if size != row.size + OVERHEAD_BYTES:
+        return "damaged"
+    try:
+        if read_data:
+            vault.read(row.name)
+    except StoreError:
+        return "damaged"
+    return ""
+
+
+def forget_encodings(vault: Vault, found: Checked) -> int:
+    """Forget those among what is broken that ``train`` encodes anew from the pictures; how many."""
+    names = [name for name in found.broken if name.startswith(ENCODINGS)]
+    vault.delete_all(names)
+    return len(names)
 
 
 def remove_strays(vault: Vault, found: Checked) -> int:

@@ -5,30 +5,32 @@ from __future__ import annotations
 import os
 import tarfile
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 
 import pyrage
 
-from dressform.errors import BadInput, StoreError
+from dressform.errors import BadInput, Refused, StoreError
 from dressform.vault.vault import Vault
 
 
 def export(
-    vault: Vault, file: Path, recipients: Sequence[str], without: Collection[str] = (), beside: Mapping[str, Path] = MappingProxyType({})
+    vault: Vault, file: Path, recipients: Sequence[str], without: Callable[[], Collection[str]] = tuple,
+    beside: Mapping[str, Path] = MappingProxyType({}),
 ) -> int:  # fmt: skip
-    """Write every name of the vault, but those ``without``, and the files ``beside`` it, into ``file``; how many names there were.
+    """Write every name of the vault, but those ``without()``, and the files ``beside`` it, into ``file``; how many names there were.
 
     ``age -d -i KEY file | tar x`` opens it. Streamed: no more than one object is in memory. What lies beside is read last, for a ledger
     that another process writes meanwhile may be longer than the vault has seen it, and never shorter. Raises BadInput where the file is
-    there already, StoreError where the disk refuses.
+    there already, Refused where ``without()`` names at the end what it did not at the beginning, StoreError where the disk refuses.
     """
     if file.exists():
         raise BadInput(f"{file}: there already; choose another name")
     people = [pyrage.x25519.Recipient.from_str(r) for r in recipients]
-    names = [name for name in vault.list() if name not in without]
+    left = set(without())
+    names = [name for name in vault.list() if name not in left]
     out_of, into = os.pipe()
     failures: list[Exception] = []
 
@@ -59,6 +61,8 @@ def export(
         packer.join()
         if failures:
             raise failures[0]
+        if not set(names).isdisjoint(without()):
+            raise Refused(f"{file}: consent was taken back while it was written, so it was not kept; make it again")
         part.rename(file)
     except (OSError, pyrage.EncryptError) as error:
         raise StoreError(f"could not write {file}: {getattr(error, 'strerror', None) or error}; make room or check the folder") from error

@@ -27,7 +27,7 @@ from dressform.pictures.intake import Decoded
 from dressform.pictures.sheets import Cutting
 from dressform.pictures.sources import Item
 from dressform.records import IntakeNote, IntakeReport, Outfit, Picture, Worn, checked_name
-from dressform.workspace import character_file, consenting, forgetting
+from dressform.workspace import captioning, character_file, consenting, forgetting
 from dressform.workspace.workspace import IDENTITY, Workspace, asset_of, refuse_other_kind
 
 OnFile = Callable[[int, int], None]
@@ -54,6 +54,7 @@ def add(
     if outfit is not None:
         refuse_name(outfit, kind)
         refuse_other_kind(workspace.character, outfit, kind)
+    workspace.gate.ledger.refuse_other_key(workspace.signing_key)  # or what is sealed here would be signed by her in her next add
     go_on(workspace)
     grant = workspace.gate.need("add", asset_of(outfit))
     everything = [sources.found(path) for path in given]
@@ -163,6 +164,7 @@ class _Taking:
 
     def __post_init__(self) -> None:
         self._least_px = self.workspace.backbone.size_px
+        self._taken_back = self.workspace.quarantined()
         self._original = consenting.kind(self.workspace) == "original"
 
     def look(self, item: Item) -> _Looked:
@@ -206,7 +208,10 @@ class _Taking:
         if f"{name}.json" in self._waiting:
             return IntakeNote(called, False, "already here (the same pixels)", picture.what)
         if f"{name}.json" in self.workspace.store:
-            return self._beside(called, row, picture, mask)
+            with character_file.held(self.workspace.root, captioning.ROWS):
+                return self._beside(called, row, picture, mask)
+        if picture.id in self._taken_back:
+            return IntakeNote(called, False, "its consent was taken back (the same pixels)", picture.what)
         self._waiting |= {f"{name}.png": pixels, f"{name}.json": json.dumps(asdict(row), ensure_ascii=False).encode()}
         if mask is not None:
             self._waiting[f"{name}.mask.png"] = mask

@@ -8,8 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from dressform import paper
 from dressform.consent import lineage
-from dressform.consent.gate import EVERYTHING, MOST_GRACE_DAYS, NEUTRAL, grace_ends, outfit_asset, refuse_past
+from dressform.consent.gate import EVERYTHING, MOST_GRACE_DAYS, NEUTRAL, fold, grace_ends, outfit_asset, refuse_past
 from dressform.consent.ledger import Entry, Head, head_of
 from dressform.consent.profile import refuse_against
 from dressform.consent.scopes import PLAIN_WORDS, SCOPES, Scope
@@ -134,10 +135,17 @@ def withheld(workspace: Workspace) -> frozenset[str]:
 
 
 def left_in_the_clear(workspace: Workspace) -> list[Path]:
-    """Finished pictures that lie in ``looks/`` still and came from what was taken back: files of the owner's, which nothing deletes."""
+    """Finished pictures, and pages that show some, that came from what was taken back: files of the owner's, which nothing deletes."""
     gone = workspace.quarantined()
-    there = sorted(workspace.looks.iterdir()) if gone and workspace.looks.is_dir() else []
-    return [file for file in there if file.is_file() and sha256(file.read_bytes()).hexdigest() in gone]
+    places = [place for place in (workspace.looks, workspace.reports) if gone and place.is_dir()]
+    files = [file for place in places for file in sorted(place.iterdir()) if file.is_file()]
+    return [file for file in files if not gone.isdisjoint(sha256(one).hexdigest() for one in _pictures_in(file))]
+
+
+def _pictures_in(file: Path) -> list[bytes]:
+    """The file itself, or of a page the pictures that it shows."""
+    data = file.read_bytes()
+    return paper.pictures_in(data) if file.suffix == ".html" else [data]
 
 
 def history(workspace: Workspace) -> list[tuple[int, str, str, str]]:
@@ -196,7 +204,8 @@ def _asset(workspace: Workspace, word: str) -> str:
     if word in (EVERYTHING, NEUTRAL):
         return word
     name = word.removeprefix("outfit:")
-    if workspace.character.outfit(name) is None and not workspace.pictures(name):
+    known = workspace.character.outfit(name) is not None or outfit_asset(name) in fold(workspace.gate.ledger.entries()).revoked
+    if not known and not workspace.pictures(name):
         raise UnknownName("outfit", name, [NEUTRAL, *(o.name for o in workspace.character.outfits)])
     return outfit_asset(name)
 

@@ -25,7 +25,7 @@ from dressform.dress.composition import composed
 from dressform.dress.garments import asked_of
 from dressform.dress.prompt_weights import plain, weighted
 from dressform.dress.sampler import Row, SampleConfig, draw
-from dressform.errors import BadInput, NotReady
+from dressform.errors import BadInput
 from dressform.layfigure import captions
 from dressform.records import IDENTITY_ALONE, Composition, Look
 from dressform.store import write_atomically
@@ -234,7 +234,7 @@ def lookbook(
     refuse_words(background)
     names = workspace.trained()
     if not names:
-        raise NotReady("no outfit is trained yet: run dressform train")
+        raise workspace.none_trained()
     every = [*names, *workspace.worn("accessory", accessories.names)]
     worn = {name: composed(Composition.of([name]), accessories) for name in names}
     rows = [

@@ -25,8 +25,8 @@ class Finding:
     detail: str
 
 
-def machine(base_model: str = "layfigure") -> list[Finding]:
-    """The installation, the person's key, the disk, the device and a base model."""
+def machine() -> list[Finding]:
+    """The installation, the person's key, the disk and the device."""
     import torch
 
     free = shutil.disk_usage(Path.cwd()).free / 2**30
@@ -36,7 +36,6 @@ def machine(base_model: str = "layfigure") -> list[Finding]:
         Finding("torch", True, f"{torch.__version__}, {device}"),
         Finding("disk", free >= _ROOM_GIB, f"{free:.1f} GiB free"),
         _key(),
-        _base_model(base_model),
     ]
 
 
@@ -50,14 +49,16 @@ def character(root: Path, ask: Ask | None = None) -> list[Finding]:
             broken = len(found.damaged) + len(found.missing)
             strays = f", {len(found.strays)} strays" if found.strays else ""
             people = ", ".join(workspace.sealed(her).people())
-            rows = [Finding("vault", found.whole, f"{found.objects} objects, {broken} damaged or missing{strays}; opened by {people}")]
+            rows = [
+                Finding("vault", found.whole, f"{found.objects} objects, {broken} missing or of another size{strays}; opened by {people}")
+            ]
             try:
                 head = consenting.verify(her)
                 permitted = [scope for scope, assets in her.permitted().items() if assets]
                 rows.append(Finding("ledger", True, f"{head.length} lines; agreed now: {', '.join(permitted) or 'nothing'}"))
             except DressformError as error:
                 rows.append(Finding("ledger", False, str(error)))
-            return [*rows, _base_model(her.character.base_model)]
+            return [*rows, base_model(her.character.base_model)]
     except DressformError as error:
         return [Finding("character", False, str(error))]
 
@@ -86,7 +87,8 @@ def _key() -> Finding:
     return Finding("your key", True, f"{found.recipient} (in {owner.home()})")
 
 
-def _base_model(name: str) -> Finding:
+def base_model(name: str) -> Finding:
+    """A base model: can it be read?"""
     from dressform import backbones
 
     try:

@@ -78,6 +78,8 @@ def measure(
         raise BadInput(f"--each {each}: use 1 to {_MOST_EACH} pictures of each outfit")
     sets = by_outfit(workspace.pictures(every=True))
     names = [name for name in workspace.trained() if name in sets]
+    if not names and workspace.taken_back():
+        raise workspace.none_trained()
     if not names:
         raise NotReady("no outfit is trained yet: run dressform train; an imported one is measured once pictures of it are added")
     extras = [name for name in workspace.trained("accessory") if any(p.has_mask for p in sets.get(name, ()))]

@@ -48,6 +48,8 @@ class Outlook:
     """Which of the names are accessories."""
     pictures_of_her: int = 0
     """How many pictures the identity is learned from."""
+    anew: tuple[str, ...] = ()
+    """Those that are trained already, and are learned again: their pictures, captions, recipe or identity are not what they were."""
 
     @property
     def seconds(self) -> float:
@@ -97,7 +99,9 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, wanted: 
     identity = _of_her(workspace, given, recipes.identity, budget, None in wanted.again) if anew else None
     kept = ([IDENTITY] if identity is None else []) + [n for n in given.outfits if n not in todo]
     outfits = _of_outfits(workspace, given, recipes.outfits, budget, wanted, todo, begun) if todo else None
-    outlook = Outlook(tuple(kept), identity, outfits, budget, workspace.character.named("accessory"), len(given.identity.ids))
+    again = [n for n in ([None] if anew else []) + todo if n not in wanted.again and is_trained(workspace, n)]
+    accessories, of_her = workspace.character.named("accessory"), len(given.identity.ids)
+    outlook = Outlook(tuple(kept), identity, outfits, budget, accessories, of_her, tuple(n or IDENTITY for n in again))
     _refuse_what_changed(workspace, given, recipes, outlook)
     return outlook
 

@@ -98,8 +98,9 @@ def run(
 
     Raises NotReady where pictures are missing, BadInput where an unfinished run no longer fits its pictures, and Refused
     without consent: before the first step, or within one step of its being taken back, with nothing saved after that. Raises StoreError
-    where another process is training her.
+    where another process is training her, and BadInput where the key at hand could not sign what is made.
     """
+    workspace.gate.ledger.refuse_other_key(workspace.signing_key)
     with held(workspace.root, "training", wait_seconds=0):  # two at once would learn outfits on each other's identity
         return _run_alone(workspace, Recipes(identity, outfits, memory_bytes), only, restart, source, on_step, watch)
 
@@ -166,7 +167,14 @@ class _Asked:
 def _prepared(workspace: Workspace, asked: _Asked, recipes: Recipes, watch: Watch) -> tuple[Material, Recipes]:
     """What is learned from, and the recipes for this base model. Raises NotReady for what cannot end well."""
     _spare(workspace, recipes.identity, recipes.outfits)
-    given = material(workspace, asked.pictures, asked.of_her, watch.on_encoded)
+    granted = [grant for grant in (asked.learn_her, asked.learn_outfits) if grant]
+
+    def encoded(done: int, of: int) -> None:
+        for grant in granted:
+            workspace.gate.holds(grant)
+        watch.on_encoded(done, of)
+
+    given = material(workspace, asked.pictures, asked.of_her, encoded)
     recipes = _on_this_base(workspace, asked, recipes)
     _refuse_too_few(given, recipes)
     return given, recipes

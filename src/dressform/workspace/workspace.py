@@ -188,6 +188,18 @@ class Workspace:
         mark = f"{self.adapter_name(outfit)}.mark"
         return mark in self.store and self.store.read(mark) == IMPORTED
 
+    def taken_back(self) -> list[str]:
+        """Names of the outfits and accessories whose consent was taken back and is not given again."""
+        revoked = self.gate.state().revoked
+        return [o.name for o in self.character.outfits if EVERYTHING in revoked or asset_of(o.name) in revoked]
+
+    def none_trained(self) -> NotReady:
+        """What to say where no outfit can be worn."""
+        if gone := self.taken_back():
+            said = f"no outfit can be worn: consent for {', '.join(gone)} was taken back"
+            return NotReady(f"{said}; run dressform train for the others, or see dressform consent show")
+        return NotReady("no outfit is trained yet: run dressform train")
+
     def trained(self, kind: Worn = "outfit") -> list[str]:
         """Names of the outfits, or accessories, that have an adapter; none in quarantine."""
         found = [name for name in self.character.named(kind) if self.adapter_name(name) in self.store]
