@@ -17,7 +17,7 @@ from dressform.errors import BadInput, NotReady, Refused, StoreError
 from dressform.pictures.intake import from_png
 from dressform.pictures.sheets import Cutting
 from dressform.vault import keys
-from dressform.workspace import adding, captioning, character_file, consenting, room
+from dressform.workspace import adding, captioning, character_file, consenting, health, room
 from tests import paper_dolls
 
 if TYPE_CHECKING:
@@ -267,6 +267,15 @@ def test_a_folder_of_kohya_loses_the_trigger_word(small: Workspace, tmp_path: Pa
     (tmp_path / "10_aoi woman" / "00000.txt").unlink()
     small.add([tmp_path], None)
     assert small.pictures()[0].caption == "woman"
+
+
+def test_pictures_of_what_her_file_does_not_name_any_more_are_told(small: Workspace, tmp_path: Path) -> None:
+    small.add([written(tmp_path / "a", 2)], "dress")
+    assert not list(health.hidden(small))
+    small.character = replace(small.character, outfits=())
+    assert list(health.hidden(small)) == [
+        "2 of 'dress' are hidden, for character.toml does not name it: write it there again under outfits"
+    ]
 
 
 def test_the_same_pixels_are_taken_once(small: Workspace, tmp_path: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -94,6 +98,23 @@ def test_conditionings_are_repeated_to_the_smallest_length_that_all_reach() -> N
     a, b = alike([one, two])
     assert a.shape == b.shape == (1, 8, 2) and torch.equal(a, torch.cat([one, one], 1)) and b is two
     assert {c.shape[1] for c in alike([one, two, three])} == {24} and alike([one])[0] is one
+
+
+def test_a_tokenizer_that_does_not_say_its_length_is_read_by_the_encoders(family_folder: Path, family) -> None:
+    folder = family_folder
+    names = [name for name in ("tokenizer", "tokenizer_2") if (folder / name / "tokenizer_config.json").is_file()]
+    if not family.weighs or not names:
+        return
+    copy = folder.with_name(f"{folder.name}-silent")
+    shutil.copytree(folder, copy, dirs_exist_ok=True)
+    for name in names:
+        file = copy / name / "tokenizer_config.json"
+        said = json.loads(file.read_text())
+        said.pop("model_max_length", None)
+        file.write_text(json.dumps(said))
+    silent = backbones.load(copy, "cpu")
+    silent.autocast = family.autocast
+    assert torch.equal(silent.encode_text(["side view", LONG]), family.encode_text(["side view", LONG]))
 
 
 def test_a_long_text_is_its_chunks_one_after_another(family) -> None:

@@ -69,8 +69,21 @@ def test_diffusers_draws_the_same_with_what_is_exported(write, tmp_path: Path, t
 def test_two_adapters_in_one_file_do_what_they_do_together(tiny_backbone) -> None:
     who, worn = filled(tiny_backbone, replace(INFO, rank=4, alpha=8.0), 1), filled(tiny_backbone, INFO, 2)
     one = joined("aoi-dress-joined", "aoi, aoi_dress", tiny_backbone.target_layers("all"), [who, worn], [1.0, 1.0])
-    assert one.info.rank == 7 and one.info.scaling == 1.0
+    assert one.info.rank == 7 and one.info.scaling == 2.0
     torch.testing.assert_close(ours(tiny_backbone, [one]), ours(tiny_backbone, [who, worn]), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.recipe
+def test_a_joined_file_loses_no_digits_where_alpha_is_far_below_rank(tiny_backbone) -> None:
+    layers, faint = tiny_backbone.target_layers("all"), replace(INFO, rank=64, alpha=0.002, origin_sha256="c" * 64)
+    who, worn = filled(tiny_backbone, replace(faint, alpha=0.001), 1), filled(tiny_backbone, faint, 2)
+    one = joined("aoi-dress-joined", "aoi, aoi_dress", layers, [who, worn], [1.0, 1.0])
+    assert not one.info.origin_sha256
+    one.info = replace(one.info, kind="outfit", trigger="aoi_dress")
+    again = files.from_bytes(files.to_bytes(one), layers, INFO.base_model_sha256)
+    for (_, down, up), *both in zip(again.matrices(), who.matrices(), worn.matrices(), strict=True):
+        wanted = sum(a.info.scaling * b @ d.flatten(1) for a, (_, d, b) in zip((who, worn), both, strict=True))
+        torch.testing.assert_close(again.info.scaling * up @ down.flatten(1), wanted, rtol=1e-2, atol=2e-3 * wanted.abs().max().item())
 
 
 @pytest.mark.parametrize(("predicts_v", "zero_snr"), [(False, False), (True, False), (True, True)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -74,7 +75,25 @@ def test_kohya_and_locon_with_an_alpha_and_a_rank_for_each_layer() -> None:
     data = save(kohya(ranks, {Q: 1.0, FF: 6.0, CONV: 1.0}))
     the_same(changes(data), meant(ranks, {Q: 0.5, FF: 2.0, PROJ: 1.0, CONV: 0.25}))
     made = to_adapter(read(data, SD1, LAYERS), INFO, LAYERS)
-    assert made.info.rank == 4 and made.info.scaling == 1.0
+    assert made.info.rank == 4 and made.info.scaling == 2.0, "the largest, so that no B grows small"
+
+
+def test_layers_that_other_programs_have_in_one_are_parted() -> None:
+    names = [f"layers.0.attention.{leaf}" for leaf in ("to_q", "to_k", "to_v", "to_out.0")]
+    layers = {name: nn.Linear(6, 5) for name in names}
+    a, b, out = drawn(2, 6), drawn(15, 2), drawn(5, 3)
+    tensors = {
+        "diffusion_model.layers.0.attention.qkv.lora_A.weight": a, "diffusion_model.layers.0.attention.qkv.lora_B.weight": b,
+        "diffusion_model.layers.0.attention.out.lora_A.weight": drawn(3, 6), "diffusion_model.layers.0.attention.out.lora_B.weight": out,
+    }  # fmt: skip
+    made = added(to_adapter(read(save(tensors), "z-image", layers), replace(INFO, architecture="z-image"), layers))
+    assert torch.cat([made[name] for name in names[:3]]).allclose(b @ a, atol=1e-6)
+    assert made[names[3]].allclose(out @ drawn(3, 6), atol=1e-6)
+    with pytest.raises(Mismatch, match="do not fit"):
+        read(save(tensors | {"diffusion_model.layers.0.attention.qkv.lora_B.weight": drawn(14, 2)}), "z-image", layers)
+    with pytest.raises(BadInput, match="twice"):
+        twice = {f"diffusion_model.layers.0.attention.to_q.lora_{m}.weight": t for m, t in (("A", a.clone()), ("B", drawn(5, 2)))}
+        read(save(tensors | twice), "z-image", layers)
 
 
 def test_an_alpha_may_be_a_whole_number() -> None:

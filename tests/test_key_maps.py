@@ -44,6 +44,12 @@ def test_names_that_comfyui_and_simpletuner_write(model: str) -> None:
     assert family.encoder_of("text_encoders.clip_l.transformer.text_model.encoder.layers.0.mlp.fc1") == "text_encoder"
 
 
+def test_what_stands_behind_a_block_without_attention_is_its_second_part() -> None:
+    spelt = keys.of(ARCHITECTURES["sd1"]).spellings(names_of("all", "sd1"))
+    for block, name in enumerate(("2.1", "5.2", "8.2")):
+        assert spelt[f"diffusion_model.output_blocks.{name}.conv"] == f"up_blocks.{block}.upsamplers.0.conv"
+
+
 def test_a_transformer_goes_by_its_own_names() -> None:
     family, layers = keys.of("some-transformer"), list(full_size.matrices(full_size.transformer()))
     assert len(layers) > 200 and family.version == "some_transformer"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dressform.dress.prompt_weights import Span, parse, plain, weighted
+from dressform.errors import BadInput
 
 VECTORS: dict[str, list[tuple[str, float]]] = {
     "normal text": [("normal text", 1.0)],
@@ -60,5 +61,11 @@ def test_what_a_prompt_says_without_its_weights() -> None:
 
 
 def test_a_long_row_of_brackets_takes_no_time() -> None:
-    (chunk,) = parse("(" * 2000 + "a" + ")" * 2000)
+    (chunk,) = parse("([" * 1000 + "a" + "])" * 1000)
     assert chunk[0].text == "a"
+
+
+@pytest.mark.parametrize("prompt", ["(a:1000)", f"(a:{'9' * 400})", "(" * 2000 + "a", "(a:-101)"])
+def test_a_weight_beyond_reason_is_refused(prompt: str) -> None:
+    with pytest.raises(BadInput, match="100 at most"):
+        parse(prompt)

@@ -22,7 +22,8 @@ def checked_name(what: str, name: str) -> str:
     Raises BadInput: A1111 and CivitAI misread other characters in ``<lora:NAME:SCALE>``.
     """
     if not NAME_PATTERN.fullmatch(name):
-        raise BadInput(f"{what} name {name[:60]!r}: use 1 to 40 of a-z, A-Z, 0-9, '_' and '-', starting with a letter or digit")
+        called = what if what.endswith("word") else f"{what} name"
+        raise BadInput(f"{called} {name[:60]!r}: use 1 to 40 of a-z, A-Z, 0-9, '_' and '-', starting with a letter or digit")
     return name
 
 

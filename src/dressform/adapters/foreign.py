@@ -54,6 +54,8 @@ class _Module:
     rank: int = 0
     magnitude: tuple[int, ...] | None = None
     """DoRA: the shape in which its magnitudes stand beside the weight."""
+    share: tuple[int, int] = (0, 1)
+    """Which of how many layers it is, where the file has them in one: its rows of the up matrix."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,8 @@ def read(
     described = header.read(data)
     _refuse_other_kinds(described.shapes)
     family = keys.of(architecture)
-    modules = _modules(described.shapes)
     spelt = family.spellings(layers)
+    modules = _parted(_modules(described.shapes), family, spelt)
     text = [name for name in modules if name not in spelt and family.encoder_of(name)]
     left_out = {part: sum(family.encoder_of(n) == part for n in text) for part in sorted({str(family.encoder_of(n)) for n in text})}
     ours = {name: module for name, module in modules.items() if name not in text}
@@ -118,18 +120,18 @@ def read(
 def to_adapter(found: Foreign, info: AdapterInfo, layers: Mapping[str, nn.Module]) -> Adapter:
     """An adapter of ours over ``layers`` that does exactly the same. Rank and alpha of ``info`` are replaced by the file's.
 
-    Smaller ranks are padded with zeros, and layers that the file leaves alone are zero. Where layers differ in alpha / rank it
-    is folded into B, and alpha is the rank.
+    Smaller ranks are padded with zeros, and layers that the file leaves alone are zero. Where layers differ in alpha / rank the largest
+    is kept, and what others have less is folded into B: so that no B grows small for float16.
     """
-    rank, one = max(found.ranks), found.scaling
-    made = Adapter(replace(info, rank=rank, alpha=float(rank) if one is None else one * rank), layers)
+    rank, most = max(found.ranks), max(found.scalings.values())
+    made = Adapter(replace(info, rank=rank, alpha=most * rank), layers)
     with torch.no_grad():
         for layer, down, up in made.matrices():
             down.zero_()
             if layer in found.matrices:
                 a, b = found.matrices[layer]
                 down[: len(a)] = a.view_as(down[: len(a)])
-                up[:, : len(a)] = b if one is not None else b * found.scalings[layer]
+                up[:, : len(a)] = b * (found.scalings[layer] / most)
     return made
 
 
@@ -159,6 +161,22 @@ def _modules(shapes: Collection[str]) -> dict[str, _Module]:
             raise BadInput(
                 f"{name[:100]}: its {'down' if 'up' in module.tensors else 'up'} matrix is missing: half an adapter; copy it again"
             )
+    return found
+
+
+def _parted(modules: Mapping[str, _Module], family: keys.Family, spelt: Collection[str]) -> dict[str, _Module]:
+    """The same, each of several layers in one as those layers.
+
+    Raises BadInput for DoRA there, whose magnitudes are of all of them, and for a layer that stands there alone too.
+    """
+    found: dict[str, _Module] = {}
+    for name, module in modules.items():
+        parts = () if name in spelt else family.parts_of(name)
+        if parts and "magnitude" in module.tensors:
+            raise BadInput(f"{name[:100]}: DoRA over several layers in one is not read; save it as a plain LoRA")
+        if twice := next((part for part in parts if part in modules), None):
+            raise BadInput(f"layer {twice[:100]} stands in the file twice, alone and with others; export it again")
+        found |= {part: replace(module, share=(i, len(parts))) for i, part in enumerate(parts)} or {name: module}
     return found
 
 
@@ -198,7 +216,8 @@ def _fit(layer: str, module: _Module, shapes: Mapping[str, tuple[int, ...]], tar
         fits = down[:1] == (rank,) and math.prod(down[1:]) == math.prod(inside) and _flat(down[1:]) in (_flat(inside), inside)
     else:
         fits = mid == (rank, down[0], *inside[1:]) and math.prod(down[1:]) == inside[0]
-    if not fits or rank < 1 or up[:1] != (len(weight),) or math.prod(up) != len(weight) * rank:
+    rows = len(weight) * module.share[1]
+    if not fits or rank < 1 or up[:1] != (rows,) or math.prod(up) != rows * rank:
         raise Mismatch(
             f"{layer}: matrices {down} and {up} do not fit this base model's layer of {tuple(weight.shape)}: it was made for another"
         )
@@ -238,7 +257,8 @@ def _matrices(
             raise BadInput(f"{layer}: the file holds values that are no numbers, or beyond float16's; train it again")
         weight = layers[layer].weight
         assert isinstance(weight, Tensor)
-        down, up = got["down"], got["up"].reshape(len(weight), module.rank)
+        part, parts = module.share
+        down, up = got["down"], got["up"].reshape(parts, len(weight), module.rank)[part]
         if "mid" in got:  # Tucker: first the 1x1, then the kernel, so one kernel does both
             down = torch.einsum("pq...,qi->pi...", got["mid"], down.flatten(1))
         matrices[layer] = down.reshape(module.rank, *weight.shape[1:]), up

@@ -7,13 +7,22 @@ original code, sgm); diffusers ``loaders/lora_pipeline.py``. A family that is no
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-
-Rename = Callable[[str, int], str]
-"""(diffusers' dotted name, layers in a block) -> the dotted name that kohya's trainer and ComfyUI know."""
+from dataclasses import dataclass, field, replace
 
 
-def _own(layer: str, _per_block: int) -> str:
+@dataclass(frozen=True)
+class Blocks:
+    """How a U-Net is built: the layers of a block on its way down, and the blocks on its way up that attend."""
+
+    layers: int
+    attending: frozenset[str]
+
+
+Rename = Callable[[str, Blocks], str]
+"""(diffusers' dotted name, how the U-Net is built) -> the dotted name that kohya's trainer and ComfyUI know."""
+
+
+def _own(layer: str, _blocks: Blocks) -> str:
     return layer
 
 
@@ -29,9 +38,9 @@ _ENDS = {
 }
 
 
-def _sgm(layer: str, per_block: int) -> str:
+def _sgm(layer: str, blocks: Blocks) -> str:
     """``down_blocks.1.attentions.0.proj_in`` -> ``input_blocks.4.1.proj_in``."""
-    row = per_block + 1
+    row = blocks.layers + 1
     match layer.split("."):
         case ["down_blocks", block, "downsamplers", _, *_]:
             return f"input_blocks.{int(block) * row + row}.0.op"
@@ -40,7 +49,8 @@ def _sgm(layer: str, per_block: int) -> str:
         case ["mid_block", kind, i, *rest]:
             return f"middle_block.{1 if kind == 'attentions' else 2 * int(i)}.{_inside(kind, rest)}"
         case ["up_blocks", block, "upsamplers", _, *rest]:
-            return f"output_blocks.{int(block) * row + per_block}.2.{'.'.join(rest)}"
+            behind = 2 if block in blocks.attending else 1
+            return f"output_blocks.{int(block) * row + blocks.layers}.{behind}.{'.'.join(rest)}"
         case ["up_blocks", block, kind, i, *rest]:
             return f"output_blocks.{int(block) * row + int(i)}.{_INNER[kind]}.{_inside(kind, rest)}"
         case _:
@@ -64,6 +74,8 @@ class Family:
     version: str
     implementation: str
     rename: Rename = _own
+    fused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The end of a name that other programs have for several layers in one, and the ends of those, in the order of its rows."""
     dotted: bool = False
     """True where programs know the layers by the model's own names alone, and none of kohya's."""
 
@@ -71,8 +83,8 @@ class Family:
         """layer -> its name in kohya's layout, for all target layers of a denoiser together."""
         if self.dotted:
             return {layer: f"diffusion_model.{layer}" for layer in layers}
-        per_block = _layers_in_a_block(layers)
-        named = {layer: "lora_unet_" + self.rename(layer, per_block).replace(".", "_") for layer in layers}
+        blocks = _blocks(layers)
+        named = {layer: "lora_unet_" + self.rename(layer, blocks).replace(".", "_") for layer in layers}
         assert len(set(named.values())) == len(named), "two layers of one name"
         return named
 
@@ -82,20 +94,29 @@ class Family:
 
     def spellings(self, layers: Collection[str]) -> dict[str, str]:
         """Every name that some program gives one of these layers -> the layer."""
-        per_block = _layers_in_a_block(layers)
+        blocks = _blocks(layers)
         ways: tuple[Callable[[str], str], ...] = (
             lambda layer: layer,
             lambda layer: f"base_model.model.{layer}",
-            lambda layer: f"diffusion_model.{self.rename(layer, per_block)}",
+            lambda layer: f"diffusion_model.{self.rename(layer, blocks)}",
             lambda layer: f"lora_{self.component}_{layer.replace('.', '_')}",
             lambda layer: f"lora_unet_{layer.replace('.', '_')}",  # some trainers write diffusers' names for XL, too
             lambda layer: f"lycoris_{layer.replace('.', '_')}",
         )
+        if self.fused:  # a program that has several layers in one calls the one behind them by a shorter name
+            ways += (lambda layer: f"diffusion_model.{layer.replace('attention.to_out.0', 'attention.out')}",)
         if self.component == "unet":  # ComfyUI saves what it extracts under the original code's names, whatever the family
-            ways += (lambda layer: f"diffusion_model.{_sgm(layer, per_block)}",)
+            ways += (lambda layer: f"diffusion_model.{_sgm(layer, blocks)}",)
         found = {way(layer): layer for way in ways for layer in layers}
         found |= {name: layer for layer, name in (*self.peft(layers).items(), *self.kohya(layers).items())}
         return found
+
+    def parts_of(self, module: str) -> tuple[str, ...]:
+        """The names that the layers would have of which a module of a file is made; () where it is one alone."""
+        for end, parts in self.fused.items():
+            if module.endswith(end):
+                return tuple(module.removesuffix(end) + part for part in parts)
+        return ()
 
     def encoder_of(self, module: str) -> str | None:
         """Which text encoder a module of a file belongs to, in diffusers' word; None where it belongs to none."""
@@ -122,7 +143,10 @@ _FAMILIES = {
         _sgm,
     ),
 }
-_TRANSFORMER = Family("transformer", {"lora_te": "text_encoder", "lora_te1": "text_encoder"}, "", "diffusers", dotted=True)
+_ONE_ATTENTION = {".attention.qkv": (".attention.to_q", ".attention.to_k", ".attention.to_v")}
+_TRANSFORMER = Family(
+    "transformer", {"lora_te": "text_encoder", "lora_te1": "text_encoder"}, "", "diffusers", fused=_ONE_ATTENTION, dotted=True
+)
 """ComfyUI (``comfy/lora.py``) makes kohya's names of its own fused layers, so that it would find none of the attention by them."""
 
 
@@ -131,7 +155,8 @@ def of(architecture: str) -> Family:
     return _FAMILIES.get(architecture) or replace(_TRANSFORMER, version=architecture.replace("-", "_"))
 
 
-def _layers_in_a_block(layers: Collection[str]) -> int:
-    """How many attention (or residual) layers a block of a U-Net has on its way down; 2 in every published one."""
-    split = [layer.split(".") for layer in layers if layer.startswith("down_blocks.")]
-    return max((int(p[3]) + 1 for p in split if p[2] in _INNER), default=2)
+def _blocks(layers: Collection[str]) -> Blocks:
+    """2 attention (or residual) layers in a block, as every published U-Net has them, where the layers do not tell."""
+    split = [layer.split(".") for layer in layers]
+    deep = max((int(p[3]) + 1 for p in split if p[0] == "down_blocks" and p[2] in _INNER), default=2)
+    return Blocks(deep, frozenset(p[1] for p in split if p[0] == "up_blocks" and p[2] == "attentions"))

@@ -51,6 +51,12 @@ def read(tokenizer: Any, texts: Sequence[Text]) -> Chunks:
     return Chunks(ids, torch.tensor(weights), tuple(map(len, every)))
 
 
+def fitted(tokenizer: Any, most: int) -> Any:
+    """The tokenizer, for an encoder that reads ``most`` tokens at once, whatever it says of itself: some say nothing."""
+    tokenizer.model_max_length = most
+    return tokenizer
+
+
 def unread(tokenizer: Any, text: Text) -> int:
     """How many tokens at a text's end are cut."""
     return sum(len(chunk) for chunk in list(_chunks(tokenizer, text))[MOST:])

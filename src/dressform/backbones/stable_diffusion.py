@@ -55,7 +55,7 @@ class OneEncoder:
     def tokenizer(self) -> Any:
         from transformers import CLIPTokenizer
 
-        return self._source.tokenizer("tokenizer", CLIPTokenizer)
+        return chunks.fitted(self._source.tokenizer("tokenizer", CLIPTokenizer), self.shape[0])
 
     def encode(self, texts: list[str]) -> Tensor:
         return self.encode_weighted([plain(text) for text in texts])

@@ -69,7 +69,8 @@ class TwoEncoders:
         """One for each encoder; they differ in what they pad with."""
         from transformers import CLIPTokenizer
 
-        return self._source.tokenizer("tokenizer", CLIPTokenizer), self._source.tokenizer("tokenizer_2", CLIPTokenizer)
+        first, second = (self._source.tokenizer(part, CLIPTokenizer) for part in ("tokenizer", "tokenizer_2"))
+        return chunks.fitted(first, self.shape[0] - 1), chunks.fitted(second, self.shape[0] - 1)
 
     def encode(self, texts: list[str]) -> Tensor:
         return self.encode_weighted([plain(text) for text in texts])

@@ -81,7 +81,10 @@ def read(
     from dressform.workspace import looking
 
     with opened(character) as workspace:
-        _told(looking.read(workspace, every, tagger), character)
+        changes = looking.read(workspace, every, tagger)
+    if not changes and not every:
+        return output.say("nothing to do: every picture has a caption; --all reads them anew")
+    _told(changes, character)
 
 
 @app.command()

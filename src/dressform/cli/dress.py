@@ -32,7 +32,7 @@ def command(
     from dressform.dress.sampler import SampleConfig
     from dressform.workspace import dressing, keeping
 
-    outfits = tuple(name for name in outfit.split(",") if name)
+    outfits = output.names(outfit)
     asked = dressing.Asked(outfits, prompt, count, seed, scale, wear, infotext, composition.said(with_))
     with opened(character) as workspace, output.bar("drawing") as bar:
         looks = dressing.dress(workspace, asked, SampleConfig(steps, guidance), bar)

@@ -29,14 +29,16 @@ def command(
     profile: Annotated[bool, typer.Option("--profile", help="Her name, about and boundaries too, in a charx.")] = False,
     to: Annotated[Path | None, typer.Option(help="The folder to write into (default: FOLDER/exports).")] = None,
 ) -> None:
+    from dressform.backbones.embedded import EMBEDDED
     from dressform.workspace import exporting
 
     form = exporting.form_of(format)
     with opened(character) as workspace:
-        outfits, accessories = (tuple(name for name in words.split(",") if name) for words in (outfit, with_))
-        wanted = exporting.Wanted(outfits, form, identity, profile, license, accessories)
+        wanted = exporting.Wanted(output.names(outfit), form, identity, profile, license, output.names(with_))
         made = exporting.export(workspace, wanted, to or character / "exports")
     for file in made:
         output.say(str(file))
-    if form == "comfyui" and not Path(workspace.character.base_model).is_file():
+    if form == "comfyui" and workspace.character.base_model == EMBEDDED:
+        output.hint("ComfyUI cannot read the embedded base model: this shows the workflow's form, and draws with a base model of its own")
+    elif form == "comfyui" and not Path(workspace.character.base_model).is_file():
         output.hint(f"the workflow asks for one checkpoint file, {workspace.checkpoint}: choose the file of her base model at its node 1")

@@ -51,6 +51,11 @@ def hint(text: str) -> None:
     _err.print(f"hint: {text}", style="dim", markup=False)
 
 
+def names(given: str) -> tuple[str, ...]:
+    """Names written with commas between them, each once."""
+    return tuple(dict.fromkeys(name for part in given.split(",") if (name := part.strip())))
+
+
 def path(given: Path) -> str:
     """A path as a shell reads it, for a command that is to be copied."""
     return shlex.quote(str(given))

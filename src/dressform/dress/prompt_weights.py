@@ -11,8 +11,9 @@ import re
 from typing import NamedTuple
 
 from dressform.backbones.text import words_of
+from dressform.errors import BadInput
 
-_STEP = 1.1
+_STEP, _MOST = 1.1, 100.0
 _PIECE = re.compile(r"\\[\\()\[\]]|\\|[(\[\])]|[^\\()\[\]]+|.", re.DOTALL)
 _NUMBER = re.compile(r"(?s)(.*):\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*")
 _BREAK = re.compile(r"\s*\bBREAK\b\s*")
@@ -30,7 +31,10 @@ Parts = tuple[tuple[Span, ...], ...]
 
 
 def parse(prompt: str) -> Parts:
-    """The prompt as spans, one tuple of them for each part between BREAKs. Neighbours of the same weight are one span."""
+    """The prompt as spans, one tuple of them for each part between BREAKs. Neighbours of the same weight are one span.
+
+    Raises BadInput for a weight beyond reason.
+    """
     pieces: list[tuple[str, float]] = []
     open_: list[tuple[str, int]] = []
     closed = 0
@@ -45,6 +49,8 @@ def parse(prompt: str) -> Parts:
             pieces.append((piece[1:] if len(piece) == 2 and piece[0] == "\\" else piece, 1.0))
     for bracket, since in reversed(open_):
         _scale(pieces, since, _STEP if bracket == "(" else 1 / _STEP)
+    if most := next((weight for _, weight in pieces if not abs(weight) <= _MOST), None):
+        raise BadInput(f"a word in the prompt weighs {most:g}: {_MOST:g} at most; pictures fall apart long before")
     return _in_parts(pieces)
 
 

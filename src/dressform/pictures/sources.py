@@ -84,8 +84,8 @@ def found(given: Path) -> Found:
     _lay_out(tree, "" if given.is_dir() else _unwrapped(tree), everything)
     if not any(_suffix(item.path) in _PICTURES for item in everything.items):
         inside = ", ".join(left.called for left in everything.left if left.called.endswith("/"))
-        what_to_do = f"but folders: add each by itself ({inside})" if inside else "put PNG, JPEG or WebP files there"
-        raise BadInput(f"{given}: no pictures in this folder, {what_to_do}")
+        what_to_do = f"but folders: add each by itself ({inside})" if inside else "PNG, JPEG or WebP files were expected"
+        raise BadInput(f"{given}: no pictures in this {'folder' if given.is_dir() else 'archive'}, {what_to_do}")
     return everything
 
 

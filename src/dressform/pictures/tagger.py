@@ -66,6 +66,8 @@ def load(file: Path) -> Tagger:
     """The tagger of an ONNX file and the list of its tags beside it. Raises NotReady without onnxruntime, BadInput or StoreError."""
     if not file.is_file():
         raise BadInput(f"{file}: no such file; give the tagger's model.onnx")
+    if not file.with_name(TAGS).is_file():
+        raise BadInput(f"{file.with_name(TAGS)}: no such file; a tagger's list of tags comes with it: put it beside {file.name}")
     names = _names(file.with_name(TAGS))
     try:
         import onnxruntime  # pyright: ignore[reportMissingImports]

@@ -74,5 +74,7 @@ def read(root: Path) -> Character:
             base_model=rows["base_model"], outfits=tuple(Outfit(**o) for o in rows["outfits"]),
             description=rows["description"],
         )  # fmt: skip
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, RecursionError) as error:
+    except KeyError as error:
+        raise BadInput(f"{file}: has no {error.args[0]!r}; write it there again, or put the file back from a backup") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, RecursionError) as error:
         raise BadInput(f"{file}: not a character file ({error}); restore it or make the character again") from error

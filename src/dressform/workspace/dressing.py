@@ -177,7 +177,7 @@ def _worn(workspace: Workspace, asked: Asked) -> list[_Worn]:
         said, slug = asked_of(workspace.character.base_model, wear), _slug(wear)
         while workspace.character.outfit(slug):  # her own outfit of that name has its pictures
             slug = f"wear-{slug}"
-        found.append(_Worn(_label(slug, extra), composed(IDENTITY_ALONE, extra), f"{said}, {asked.text}"))
+        found.append(_Worn(_label(slug, extra), composed(IDENTITY_ALONE, extra), ", ".join(one for one in (said, asked.text) if one)))
     return found
 
 

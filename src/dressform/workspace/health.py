@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dressform import __version__
 from dressform.errors import DressformError, Locked
 from dressform.vault import owner
 from dressform.vault.check import check
 from dressform.vault.owner import Ask
+from dressform.workspace.character_file import NAME
+
+if TYPE_CHECKING:
+    from dressform.workspace.workspace import Workspace
 
 _ROOM_GIB = 2.0
 
@@ -58,9 +64,18 @@ def character(root: Path, ask: Ask | None = None) -> list[Finding]:
                 rows.append(Finding("ledger", True, f"{head.length} lines; agreed now: {', '.join(permitted) or 'nothing'}"))
             except DressformError as error:
                 rows.append(Finding("ledger", False, str(error)))
+            rows += [Finding("pictures", False, said) for said in hidden(her)]
             return [*rows, base_model(her.character.base_model)]
     except DressformError as error:
         return [Finding("character", False, str(error))]
+
+
+def hidden(her: Workspace) -> Iterator[str]:
+    """Pictures of what her file does not name: nothing is learned from them, and nothing shows them."""
+    known = {None, *(o.name for o in her.character.outfits)}
+    count = Counter(p.outfit for p in her.pictures(every=True) if p.outfit not in known)
+    for name, n in count.items():
+        yield f"{n} of {name!r} are hidden, for {NAME} does not name it: write it there again under outfits"
 
 
 def offline(on_command: Callable[[str], None] = lambda _name: None) -> Finding:

@@ -85,7 +85,10 @@ def _taken(workspace: Workspace, asked: Asked) -> Taken:
     _check(workspace, asked)
     grant = _agreed(workspace, asked.outfit)
     data = read_at_most(asked.file, foreign.FILE_LIMIT_BYTES)
-    said, digest = header.read(data).metadata, sha256(data).hexdigest()
+    try:
+        said, digest = header.read(data).metadata, sha256(data).hexdigest()
+    except BadInput as error:
+        raise BadInput(f"{asked.file}: {error}") from error
     if digest in workspace.quarantined():
         raise Refused(f"{asked.file.name}: it comes from pictures whose consent was revoked; it is not taken back in")
     _refuse_texts(said)
