@@ -29,8 +29,8 @@ from dressform.measure.separation import Probe, Truth
 from dressform.pictures import intake
 from dressform.pictures.wanted import lacking
 from dressform.records import Picture
-from dressform.workspace import adding, consenting, describing, drafting, looking, room
-from dressform.workspace.drafting import Asked
+from dressform.workspace import adding, candidates, consenting, describing, drafting, looking, room
+from dressform.workspace.candidates import Asked
 
 if TYPE_CHECKING:
     from dressform.workspace.workspace import Workspace
@@ -178,10 +178,10 @@ def test_a_sheet_of_three_grows_to_a_set_by_what_is_approved(sheet: Workspace, a
     first = made.candidates[0]
     assert first.judged.fidelity == 1 and first.generation == 1 and [c.number for c in made.candidates] == [1, 2, 3, 4, 5, 6]
     assert sorted((c.judged.rank for c in made.candidates), reverse=True) == [c.judged.rank for c in made.candidates]
-    assert drafting.waiting(sheet) == list(made.candidates)
+    assert candidates.waiting(sheet) == list(made.candidates)
     drawn = sheet.gate.ledger.entries()[-1].body
     assert drawn["action"] == "measure" and drawn["inputs"] == ["b" * 64] and len(drawn["outputs"]) == 6
-    assert drafting.approve(sheet, drafting.picked(sheet, [2, 1])) == 2
+    assert candidates.approve(sheet, candidates.picked(sheet, [2, 1])) == 2
     joined = [p for p in sheet.pictures() if p.generation]
     assert (
         {p.source for p in joined} == {f"drawn-{p.id[:8]}.png" for p in joined}
@@ -191,7 +191,7 @@ def test_a_sheet_of_three_grows_to_a_set_by_what_is_approved(sheet: Workspace, a
     assert not any("skin" in p.caption or "hair" in p.caption for p in joined)
     line = sheet.gate.ledger.entries()[-1].body
     assert line["action"] == "add" and line["inputs"] == ["b" * 64] and set(line["outputs"]) == {p.id for p in joined}
-    assert [c.number for c in drafting.waiting(sheet)] == [3, 4, 5, 6]
+    assert [c.number for c in candidates.waiting(sheet)] == [3, 4, 5, 6]
     assert room.shelves(sheet)[0].drawn == 2
     assert adding.undo(sheet) == ("neutral", 2) and len(sheet.pictures()) == 3
 
@@ -207,7 +207,7 @@ def test_what_is_there_and_what_waits_is_not_proposed_again(sheet: Workspace, as
 
 def test_what_her_owner_wrote_goes_before_what_is_read(sheet: Workspace, asked_for: list[Row]) -> None:
     without = drafting.propose(sheet, Asked(want=4, tries=1), CONFIG).candidates[0].judged.wrong
-    drafting.reject(sheet, drafting.waiting(sheet))
+    candidates.reject(sheet, candidates.waiting(sheet))
     asked_for.clear()
     sheet.character = replace(sheet.character, description="low height, freckles")
     made = drafting.propose(sheet, Asked(want=4, tries=1), CONFIG)
@@ -220,10 +220,10 @@ def test_rejecting_forgets_and_redrawing_draws_the_same_scene_anew(sheet: Worksp
     again = drafting.redraw(sheet, made.candidates[:1], CONFIG).candidates[0]
     assert (again.number, again.scene, again.turn) == (1, made.candidates[0].scene, 1) and again.id != made.candidates[0].id
     assert asked_for[-1].prompt in {r.prompt for r in asked_for[:-1]} and asked_for[-1].seed not in {r.seed for r in asked_for[:-1]}
-    drafting.reject(sheet, drafting.picked(sheet, ()))
+    candidates.reject(sheet, candidates.picked(sheet, ()))
     assert not list(sheet.store.list("drafts/")) and len(sheet.pictures()) == 3
     with pytest.raises(NotReady, match="draft propose"):
-        drafting.picked(sheet, ())
+        candidates.picked(sheet, ())
     anew = drafting.propose(sheet, Asked(want=5, tries=1), CONFIG).candidates
     assert {c.scene for c in anew} == {c.scene for c in made.candidates}
     assert not {c.id for c in anew} & {again.id, *(c.id for c in made.candidates)}, "what was rejected does not come again"
@@ -231,13 +231,13 @@ def test_rejecting_forgets_and_redrawing_draws_the_same_scene_anew(sheet: Worksp
 
 def test_a_number_that_is_another_candidates_by_now_is_not_decided_on(sheet: Workspace, asked_for: list[Row]) -> None:
     seen = drafting.propose(sheet, Asked(want=4, tries=1), CONFIG).candidates
-    drafting.reject(sheet, seen)
+    candidates.reject(sheet, seen)
     (other,) = drafting.propose(sheet, Asked(want=4, tries=1), CONFIG).candidates
     assert other.number == seen[0].number and other.id != seen[0].id
-    for decide in (drafting.approve, drafting.reject, lambda *of: drafting.redraw(*of, CONFIG)):
+    for decide in (candidates.approve, candidates.reject, lambda *of: drafting.redraw(*of, CONFIG)):
         with pytest.raises(NotReady, match="candidate 1 is not the one that was looked at"):
             decide(sheet, seen)
-    assert drafting.waiting(sheet) == [other] and len(sheet.pictures()) == 3
+    assert candidates.waiting(sheet) == [other] and len(sheet.pictures()) == 3
 
 
 def test_two_who_propose_at_once_overwrite_nothing(sheet: Workspace, asked_for: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,16 +251,16 @@ def test_two_who_propose_at_once_overwrite_nothing(sheet: Workspace, asked_for: 
 
     monkeypatch.setattr(drafting, "_best", while_another_proposes)
     made = drafting.propose(sheet, Asked(want=4, tries=1), CONFIG).candidates
-    assert [c.number for c in drafting.waiting(sheet)] == [1, 2, 3] and {*made, *beside[0]} == {*drafting.waiting(sheet)}
+    assert [c.number for c in candidates.waiting(sheet)] == [1, 2, 3] and {*made, *beside[0]} == {*candidates.waiting(sheet)}
 
 
 def test_a_picture_that_joined_keeps_what_was_made_of_it(sheet: Workspace, asked_for: list[Row]) -> None:
     made = drafting.propose(sheet, Asked(want=4, tries=1), CONFIG).candidates
-    drafting.approve(sheet, made)
+    candidates.approve(sheet, made)
     row = json.loads(sheet.store.read(f"pictures/{made[0].id}.json")) | {"caption": "back view", "has_mask": True}
     sheet.store.write(f"pictures/{made[0].id}.json", json.dumps(row).encode())
-    drafting._keep(sheet, sheet.gate.need("measure"), [(made[0], np.zeros((4, 4, 3), np.uint8))])
-    assert drafting.approve(sheet, drafting.waiting(sheet)) == 0 and not drafting.waiting(sheet)
+    candidates.keep(sheet, sheet.gate.need("measure"), [(made[0], np.zeros((4, 4, 3), np.uint8))])
+    assert candidates.approve(sheet, candidates.waiting(sheet)) == 0 and not candidates.waiting(sheet)
     assert json.loads(sheet.store.read(f"pictures/{made[0].id}.json")) == row
 
 
@@ -272,9 +272,9 @@ def test_drafts_make_no_outfit_that_add_would_refuse(sheet: Workspace, asked_for
 
 def test_candidates_are_picked_by_number(sheet: Workspace, asked_for: list[Row]) -> None:
     drafting.propose(sheet, Asked(want=5, tries=1), CONFIG)
-    assert [c.number for c in drafting.picked(sheet, [2, 2, 1])] == [2, 1]
+    assert [c.number for c in candidates.picked(sheet, [2, 2, 1])] == [2, 1]
     with pytest.raises(UnknownName, match="candidate named '7'"):
-        drafting.picked(sheet, [7])
+        candidates.picked(sheet, [7])
 
 
 def test_an_outfit_is_drawn_as_the_reader_sees_it_and_undressed_tries_are_dropped(
@@ -284,7 +284,7 @@ def test_an_outfit_is_drawn_as_the_reader_sees_it_and_undressed_tries_are_droppe
         drafting.propose(sheet, Asked("coat", want=2), CONFIG)
     made = drafting.propose(sheet, Asked("coat", want=2, tries=1, wear="blue dress"), CONFIG)
     assert all("blue dress" in r.prompt for r in asked_for) and all(c.judged.fidelity for c in made.candidates)
-    drafting.approve(sheet, made.candidates)
+    candidates.approve(sheet, made.candidates)
     assert [o.name for o in sheet.character.outfits] == ["coat"] and {p.generation for p in sheet.pictures("coat")} == {1}
     del asked_for[:]
     put(sheet, "dress", Scene("front", "waving"))
@@ -304,14 +304,14 @@ def test_neutral_candidates_never_leave_and_dressed_ones_with_a_line_in_the_ledg
     dressed = drafting.propose(sheet, Asked("coat", want=2, tries=1, wear="red dress"), CONFIG).candidates
     for some in (neutral, (*neutral, *dressed), ()):
         with pytest.raises(Refused, match="never leave"):
-            drafting.write_candidates(sheet, some, tmp_path / "out")
+            candidates.write_candidates(sheet, some, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    files = drafting.write_candidates(sheet, dressed, tmp_path / "out")
+    files = candidates.write_candidates(sheet, dressed, tmp_path / "out")
     assert [f.name for f in files] == ["aoi-candidate-0002.png", "aoi-candidate-0003.png", "aoi-candidates.png"]
     assert all(f.stat().st_mode & 0o77 == 0 for f in files)
     assert sheet.gate.ledger.entries()[-1].kind == "attest" and len(sheet.gate.ledger.entries()[-1].body["evidence"]) == 3
     with pytest.raises(BadInput, match="her own folder"):
-        drafting.write_candidates(sheet, dressed, sheet.root / "out")
+        candidates.write_candidates(sheet, dressed, sheet.root / "out")
 
 
 @pytest.mark.parametrize("scope", ["add", "measure"])
@@ -322,9 +322,9 @@ def test_drafting_needs_consent_to_draw_and_to_keep(sheet: Workspace, asked_for:
         drafting.propose(sheet, Asked(want=5, tries=1), CONFIG)
     if scope == "add":
         with pytest.raises(Refused, match="add"):
-            drafting.picture(sheet, made[0])
+            candidates.picture(sheet, made[0])
         with pytest.raises(Refused, match="add"):
-            drafting.approve(sheet, made)
+            candidates.approve(sheet, made)
     assert len(sheet.pictures()) == 3 and len(asked_for) == 1
 
 
@@ -339,7 +339,7 @@ def test_what_is_revoked_takes_drawn_pictures_and_candidates_with_it(sheet: Work
     drafting.propose(sheet, Asked(want=5, tries=1), CONFIG)
     assert len(sheet.pictures("dress")) == 2
     consenting.revoke(sheet, ("neutral",), 0)
-    assert [p.id for p in sheet.pictures("dress")] == ["dress-front-waving"] and not drafting.waiting(sheet)
+    assert [p.id for p in sheet.pictures("dress")] == ["dress-front-waving"] and not candidates.waiting(sheet)
     assert consenting.shred(sheet)
     assert [p.id for p in sheet.pictures(every=True)] == ["dress-front-waving"] and not list(sheet.store.list("drafts/"))
 

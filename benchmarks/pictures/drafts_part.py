@@ -44,7 +44,7 @@ from dressform.pictures.sheets import Cutting
 from dressform.records import Character, Figure
 from dressform.store import MemoryStore
 from dressform.vault.owner import Owner
-from dressform.workspace import adding, character_file, consenting, drafting, looking
+from dressform.workspace import adding, candidates, character_file, consenting, drafting, looking
 from dressform.workspace.workspace import Workspace
 
 FINAL_SEED = 7900
@@ -105,13 +105,13 @@ def drafted(who: str, seed: int, want: int = WANT, drawing: SampleConfig = Sampl
     for turn in range(4):  # what was thrown away leaves its scene lacking, so it is proposed again
         if len(her.pictures()) >= want:
             break
-        waiting = list(drafting.propose(her, drafting.Asked(want=want, seed=seed + turn), drawing).candidates)
+        waiting = list(drafting.propose(her, candidates.Asked(want=want, seed=seed + turn), drawing).candidates)
         for _ in range(REDRAWS):
             if wrong := [c for c in waiting if c.judged.wrong]:
                 drafting.redraw(her, wrong, drawing)
-                waiting = drafting.waiting(her)
-        drafting.approve(her, [c for c in waiting if (c.judged.fidelity or 0) >= LEAST])
-        drafting.reject(her, drafting.waiting(her))
+                waiting = candidates.waiting(her)
+        candidates.approve(her, [c for c in waiting if (c.judged.fidelity or 0) >= LEAST])
+        candidates.reject(her, candidates.waiting(her))
     return her
 
 

@@ -14,7 +14,8 @@ from dressform.cli.opening import opened
 from dressform.errors import BadInput
 
 if TYPE_CHECKING:
-    from dressform.workspace.drafting import Candidate, Proposed
+    from dressform.workspace.candidates import Candidate
+    from dressform.workspace.drafting import Proposed
     from dressform.workspace.workspace import Workspace
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -43,12 +44,12 @@ def propose(
     if neutral == (outfit is not None):
         raise BadInput("say what the pictures should show: either --neutral or --outfit NAME")
     from dressform.dress.sampler import SampleConfig
-    from dressform.workspace import drafting
+    from dressform.workspace import candidates, drafting
 
-    asked = drafting.Asked(outfit, want, drafting.way_of(by), wear, text, tries, seed)
+    asked = candidates.Asked(outfit, want, drafting.way_of(by), wear, text, tries, seed)
     with opened(character) as workspace, output.bar("drawing") as bar:
         made = drafting.propose(workspace, asked, SampleConfig(steps), bar)
-        _told(made, len(drafting.waiting(workspace)), character)
+        _told(made, len(candidates.waiting(workspace)), character)
 
 
 @app.command()
@@ -62,15 +63,15 @@ def show(
     if pictures and not sys.stdout.isatty():
         raise BadInput("--show draws in a terminal, and there is none here")
     with opened(character) as workspace:
-        from dressform.workspace import drafting
+        from dressform.workspace import candidates
 
-        chosen = drafting.picked(workspace, _numbers(numbers))
+        chosen = candidates.picked(workspace, _numbers(numbers))
         _table(chosen)
         if pictures:
-            output.contact(drafting.cells(workspace, chosen))
+            output.contact(candidates.cells(workspace, chosen))
         if to is not None:
             dressed = [c for c in chosen if c.asked.outfit is not None]
-            written = drafting.write_candidates(workspace, dressed, to)
+            written = candidates.write_candidates(workspace, dressed, to)
             output.note("what follows is not sealed any more: whoever can read these files sees them. Delete them when you are done")
             for file in written:
                 output.say(str(file))
@@ -82,20 +83,20 @@ def review(character: Character, steps: Steps = 20) -> None:
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
         raise BadInput("review asks at a terminal, and there is none here; use draft show, approve, reject and redraw")
     with opened(character) as workspace:
-        from dressform.workspace import drafting
+        from dressform.workspace import candidates
 
-        joined = sum(_decided(workspace, candidate, steps) for candidate in drafting.picked(workspace, ()))
+        joined = sum(_decided(workspace, candidate, steps) for candidate in candidates.picked(workspace, ()))
     output.say(f"{joined} joined")
 
 
 @app.command()
 def approve(character: Character, numbers: Numbers = None) -> None:
     """Let candidates join their set; add --undo takes them back. Example: dressform draft approve aoi 1 3-9"""
-    from dressform.workspace import drafting
+    from dressform.workspace import candidates
 
     with opened(character) as workspace:
-        chosen = drafting.picked(workspace, _some(numbers))
-        output.say(f"{drafting.approve(workspace, chosen)} joined, marked as drawn by the model")
+        chosen = candidates.picked(workspace, _some(numbers))
+        output.say(f"{candidates.approve(workspace, chosen)} joined, marked as drawn by the model")
     if any(c.asked.outfit is not None for c in chosen):
         output.hint(f"dressform mask {output.path(character)} finds the garment in them")
     output.hint(f"dressform pictures {output.path(character)}")
@@ -104,37 +105,37 @@ def approve(character: Character, numbers: Numbers = None) -> None:
 @app.command()
 def reject(character: Character, numbers: Numbers = None) -> None:
     """Throw candidates away. Example: dressform draft reject aoi 2 4"""
-    from dressform.workspace import drafting
+    from dressform.workspace import candidates
 
     with opened(character) as workspace:
-        output.say(f"threw {drafting.reject(workspace, drafting.picked(workspace, _some(numbers)))} away")
+        output.say(f"threw {candidates.reject(workspace, candidates.picked(workspace, _some(numbers)))} away")
 
 
 @app.command()
 def redraw(character: Character, numbers: Numbers = None, steps: Steps = 20) -> None:
     """Draw the same scenes anew. Example: dressform draft redraw aoi 2"""
     from dressform.dress.sampler import SampleConfig
-    from dressform.workspace import drafting
+    from dressform.workspace import candidates, drafting
 
     with opened(character) as workspace, output.bar("drawing") as bar:
-        chosen = drafting.picked(workspace, _some(numbers))
+        chosen = candidates.picked(workspace, _some(numbers))
         made = drafting.redraw(workspace, chosen, SampleConfig(steps), bar)
-        _told(made, len(drafting.waiting(workspace)), character)
+        _told(made, len(candidates.waiting(workspace)), character)
 
 
 def _decided(workspace: Workspace, candidate: Candidate, steps: int) -> int:
     """Show a candidate until it is decided on; 1 where it joined. "l" and an end of the input leave it for later."""
     from dressform.dress.sampler import SampleConfig
-    from dressform.workspace import drafting
+    from dressform.workspace import candidates, drafting
 
     while True:
         _table([candidate])
-        output.contact(drafting.cells(workspace, [candidate]))
+        output.contact(candidates.cells(workspace, [candidate]))
         answer = output.ask("[a]pprove, [r]eject, re[d]raw, [l]ater?", "ardl")
         if answer == "a":
-            return drafting.approve(workspace, [candidate])
+            return candidates.approve(workspace, [candidate])
         if answer == "r":
-            drafting.reject(workspace, [candidate])
+            candidates.reject(workspace, [candidate])
         if answer != "d":
             return 0
         candidate = next(iter(drafting.redraw(workspace, [candidate], SampleConfig(steps)).candidates), candidate)
@@ -168,13 +169,13 @@ def _told(made: Proposed, waiting: int, character: Path) -> None:
     output.hint(f"dressform draft review {output.path(character)}, or dressform draft show {output.path(character)} --show")
 
 
-def _table(candidates: Sequence[Candidate]) -> None:
+def _table(shown: Sequence[Candidate]) -> None:
     rows = [
         (
             str(c.number), c.asked.outfit or "neutral", ", ".join(c.scene),
             "not read" if c.judged.fidelity is None else f"{c.judged.fidelity:.0%}", f"{c.judged.sharpness:.2f}",
             f"{c.judged.novelty:.2f}", "; ".join(c.judged.wrong),
         )
-        for c in candidates
+        for c in shown
     ]  # fmt: skip
     output.table("candidates", ("", "set", "scene", "as asked", "sharp", "new", "not as asked"), rows)

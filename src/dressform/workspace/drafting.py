@@ -1,17 +1,14 @@
-"""The actions of ``draft``: the model proposes pictures that a set lacks, a person decides on each, and only approved ones join it.
+"""The actions ``draft propose`` and ``draft redraw``: the model draws pictures that a set lacks, and the best of each few are kept.
 
-Candidates lie sealed in the store under ``drafts/`` until they are decided on. What is approved is marked with its generation
-and has a line in the ledger that says what drew it, so that a set never drifts unseen.
+They wait as candidates (``candidates.py``) until a person decides on them: only approved ones join, so that a set never drifts unseen.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import torch
@@ -27,62 +24,21 @@ from dressform.dress.sampler import Row, SampleConfig, draw
 from dressform.errors import BadInput, NotReady, Refused, UnknownName
 from dressform.layfigure.captions import NEUTRAL, garment_tag
 from dressform.layfigure.doll import BACKGROUNDS, GARMENT_ATTRIBUTES, IDENTITY_ATTRIBUTES, POSES, VIEWS, Garment
-from dressform.pictures import intake, tags
-from dressform.pictures.contact import Cell, contact_sheet
+from dressform.pictures import tags
 from dressform.pictures.wanted import Seen, lacking
-from dressform.records import Composition, Picture
+from dressform.records import Composition
 from dressform.train.draws import seed_of
-from dressform.workspace import adding, judging, room
+from dressform.workspace import adding, candidates, judging, room
+from dressform.workspace.candidates import Asked, By, Candidate
 from dressform.workspace.character_file import held
 from dressform.workspace.describing import body
 from dressform.workspace.dressing import OnPictures, origins, prompt_for, refuse_words, scales, wardrobe
-from dressform.workspace.judging import Judge, Judged
+from dressform.workspace.judging import Judge
 from dressform.workspace.workspace import Workspace, asset_of, refuse_other_kind
 
-By = Literal["auto", "adapter", "words"]
-_PLACE, _TURNS = "drafts/", "draft-turns.json"
-_DECIDED = "drafts"
-"""Held by whoever gives numbers to candidates or decides on them."""
+_TURNS = "draft-turns.json"
 _ELSEWHERE = (("standing", "sitting", "walking", "arms up", "hands on hips"), ("white", "grey", "park"))
 """Poses and backgrounds that are asked for on other base models than the embedded one."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What to propose: pictures of the neutral layer (None) or an outfit, until the set has ``want`` of them.
-
-    ``by`` says what draws them: her identity "adapter" (and the outfit's, where it is trained), or the base model alone, by
-    "words" for her; "auto" takes the adapter where there is one. ``wear`` names the garment of an outfit that is not trained.
-    Each scene is drawn ``tries`` times, and the best one proposed.
-    """
-
-    outfit: str | None = None
-    want: int = 24
-    by: By = "auto"
-    wear: str = ""
-    text: str = ""
-    tries: int = 3
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One proposed picture that waits for a person. ``drew`` are the hashes of what drew it, ``turn`` counts its redraws."""
-
-    number: int
-    id: str
-    asked: Asked
-    scene: Seen
-    turn: int
-    judged: Judged
-    generation: int
-    drew: tuple[str, ...]
-
-    @property
-    def caption(self) -> str:
-        """What it will be captioned with: how she is seen, never who she is."""
-        view, pose, background = self.scene
-        return ", ".join([*([NEUTRAL] if self.asked.outfit is None else []), f"{view} view", pose, f"{background} background"])
 
 
 @dataclass(frozen=True)
@@ -109,7 +65,7 @@ def propose(
     NotReady where nothing says who she is or what she wears, and BadInput where the set has as many pictures already.
     """
     grant = _agreed(workspace, asked)
-    pending = [c for c in waiting(workspace) if c.asked.outfit == asked.outfit]
+    pending = [c for c in candidates.waiting(workspace) if c.asked.outfit == asked.outfit]
     have = [_scene_of(p.caption) for p in workspace.pictures(asked.outfit)] + [c.scene for c in pending]
     if asked.want <= len(have):
         beside = f" and {len(pending)} that wait" if pending else ""
@@ -119,97 +75,32 @@ def propose(
     turns = [(scene, (have + scenes[:i]).count(scene)) for i, scene in enumerate(scenes)]
     found, left = _best(workspace, grant, asked, _anew(workspace, asked, turns), config, on_pictures)
     ranked = sorted(found, key=lambda one: one[0].judged.rank, reverse=True)
-    with held(workspace.root, _DECIDED):
-        first = max(_numbers(workspace), default=0) + 1
+    with held(workspace.root, candidates.DECIDED):
+        first = max(candidates.numbers_taken(workspace), default=0) + 1
         kept = [(replace(c, number=first + i), pixels) for i, (c, pixels) in enumerate(ranked)]
-        _keep(workspace, grant, kept)
+        candidates.keep(workspace, grant, kept)
     return Proposed(tuple(c for c, _ in kept), tuple(left))
 
 
-def waiting(workspace: Workspace) -> list[Candidate]:
-    """Every candidate that is not decided on, by number; none that comes from what was revoked since."""
-    rows = [json.loads(workspace.store.read(name)) for name in workspace.store.list(_PLACE) if name.endswith(".json")]
-    found = [_from_row(row) for row in rows]
-    gone = workspace.quarantined() if found else frozenset[str]()
-    return [c for c in found if c.id not in gone]
-
-
-def picked(workspace: Workspace, numbers: Sequence[int]) -> list[Candidate]:
-    """The candidates of these numbers, or all that wait where none is given. Raises UnknownName, or NotReady where none waits."""
-    known = {c.number: c for c in waiting(workspace)}
-    if not known:
-        raise NotReady("no candidate waits: draw some with dressform draft propose")
-    for number in numbers:
-        if number not in known:
-            raise UnknownName("candidate", str(number), map(str, known))
-    return [known[n] for n in dict.fromkeys(numbers)] if numbers else list(known.values())
-
-
-def picture(workspace: Workspace, candidate: Candidate) -> np.ndarray:
-    """A candidate's pixels, uint8 [h, w, 3]. Raises Refused without consent to keep such pictures."""
-    workspace.gate.need("add", asset_of(candidate.asked.outfit))
-    return intake.from_png(workspace.store.read(f"{_name(candidate)}.png"))
-
-
-def cells(workspace: Workspace, candidates: Sequence[Candidate]) -> list[Cell]:
-    """The candidates as cells of a contact sheet, each with its number."""
-    return [Cell(picture(workspace, c), f"{c.number} {c.scene[0]}, {c.scene[1]}") for c in candidates]
-
-
-def approve(workspace: Workspace, candidates: Sequence[Candidate]) -> int:
-    """Let candidates join the set, marked as drawn; ``add --undo`` takes them back. How many joined.
-
-    Raises Refused without consent, and NotReady where one of them is not any more what it was.
-    """
-    with held(workspace.root, _DECIDED):
-        _refuse_changed(workspace, candidates)
-        return sum(
-            _join(workspace, outfit, [c for c in candidates if c.asked.outfit == outfit])
-            for outfit in dict.fromkeys(c.asked.outfit for c in candidates)
-        )
-
-
-def reject(workspace: Workspace, candidates: Sequence[Candidate]) -> int:
-    """Forget candidates; how many. Raises NotReady where one of them is not any more what it was."""
-    with held(workspace.root, _DECIDED):
-        _refuse_changed(workspace, candidates)
-        workspace.store.delete_all(_names(candidates))
-    return len(candidates)
-
-
 def redraw(
-    workspace: Workspace, candidates: Sequence[Candidate], config: SampleConfig, on_pictures: OnPictures = lambda _done, _all: None
+    workspace: Workspace, given: Sequence[Candidate], config: SampleConfig, on_pictures: OnPictures = lambda _done, _all: None
 ) -> Proposed:
     """Draw the same scenes anew, each in its candidate's place. Raises as ``propose`` does."""
     made: list[Candidate] = []
     left: list[Seen] = []
-    for asked in dict.fromkeys(c.asked for c in candidates):
-        own = [c for c in candidates if c.asked == asked]
+    for asked in dict.fromkeys(c.asked for c in given):
+        own = [c for c in given if c.asked == asked]
         grant = _agreed(workspace, asked)
         turns = _anew(workspace, asked, [(c.scene, c.turn + 1) for c in own])
         numbers = dict(zip(turns, (c.number for c in own), strict=True))
         found, failed = _best(workspace, grant, asked, turns, config, on_pictures)
         kept = [(replace(c, number=numbers[c.scene, c.turn]), pixels) for c, pixels in found]
-        with held(workspace.root, _DECIDED):
-            _refuse_changed(workspace, own)
-            _keep(workspace, grant, kept)
+        with held(workspace.root, candidates.DECIDED):
+            candidates.refuse_changed(workspace, own)
+            candidates.keep(workspace, grant, kept)
         made += [c for c, _ in kept]
         left += failed
     return Proposed(tuple(made), tuple(left))
-
-
-def write_candidates(workspace: Workspace, candidates: Sequence[Candidate], folder: Path) -> list[Path]:
-    """Write dressed candidates and a contact sheet of them into a folder, unsealed, for their owner to look at; recorded first.
-
-    Raises Refused for neutral ones, which never leave the vault, and BadInput as ``room.write_unsealed`` does.
-    """
-    if not candidates or any(c.asked.outfit is None for c in candidates):
-        raise Refused("neutral candidates never leave the vault: look at them with dressform draft show --show, or draft review")
-    her = workspace.character.name
-    shown = cells(workspace, candidates)
-    files = {folder / f"{her}-candidate-{c.number:04}.png": intake.png(cell.pixels) for c, cell in zip(candidates, shown, strict=True)}
-    files[folder / f"{her}-candidates.png"] = intake.png(contact_sheet(shown))
-    return room.write_unsealed(workspace, folder, files, f"{len(shown)} candidates")
 
 
 # what is agreed, and said ---------------------------------------------------------------------------
@@ -288,8 +179,8 @@ def _best(
 ) -> tuple[list[tuple[Candidate, np.ndarray]], list[Seen]]:  # fmt: skip
     """For each scene and turn the best of ``asked.tries`` pictures, and the scenes of which none can be used."""
     anew = {scene for scene, _ in scenes}
-    beside = [c for c in waiting(workspace) if c.asked.outfit == asked.outfit and c.scene not in anew]
-    judge = Judge(workspace, asked.outfit, [picture(workspace, c) for c in beside])
+    beside = [c for c in candidates.waiting(workspace) if c.asked.outfit == asked.outfit and c.scene not in anew]
+    judge = Judge(workspace, asked.outfit, [candidates.picture(workspace, c) for c in beside])
     voice = _voice(workspace, asked, judge)
     rows = [_row(workspace, asked, voice, scene, seed) for scene, turn in scenes for seed in _seeds(asked, scene, turn)]
     stack = wardrobe(workspace, grant, voice.adapters) if voice.identity else AdapterStack({}, [])
@@ -308,7 +199,7 @@ def _best(
             continue
         best = max(usable, key=lambda i: judged[i].rank)  # type: ignore[union-attr]
         judge.remember(pixels[best])
-        found.append((Candidate(0, _id(pixels[best]), asked, scene, turn, judged[best], generation, drew), pixels[best]))  # type: ignore[arg-type]
+        found.append((Candidate(0, candidates.id_of(pixels[best]), asked, scene, turn, judged[best], generation, drew), pixels[best]))  # type: ignore[arg-type]
     return found, left
 
 
@@ -337,73 +228,6 @@ def _row(workspace: Workspace, asked: Asked, voice: _Voice, scene: Seen, seed: i
         return Row(text, seed, ())
     worn = Composition.of(voice.adapters)
     return Row(prompt_for(workspace, worn, text), seed, scales(voice.adapters, worn))
-
-
-# keeping --------------------------------------------------------------------------------------------
-def _keep(workspace: Workspace, grant: Grant[Scope], made: Sequence[tuple[Candidate, np.ndarray]]) -> None:
-    if not made:
-        return
-    workspace.record(grant, sorted({one for c, _ in made for one in c.drew}), [c.id for c, _ in made])
-    parts: dict[str, bytes] = {}
-    for candidate, pixels in made:
-        parts[f"{_name(candidate)}.png"] = intake.png(pixels)
-        parts[f"{_name(candidate)}.json"] = json.dumps(asdict(candidate), ensure_ascii=False).encode()
-    workspace.store.write_all(parts)
-
-
-def _join(workspace: Workspace, outfit: str | None, candidates: Sequence[Candidate]) -> int:
-    """The ledger's line first, then the pictures in the place of the candidates: an interrupt leaves no picture without its line.
-
-    A picture that is there already stays as it is. How many joined.
-    """
-    grant = workspace.gate.need("add", asset_of(outfit))
-    if outfit is not None:
-        refuse_other_kind(workspace.character, outfit, "outfit")
-    parts: dict[str, bytes] = {}
-    new = [c for c in candidates if f"pictures/{c.id}.json" not in workspace.store]
-    for c in new:
-        data = workspace.store.read(f"{_name(c)}.png")
-        height, width = intake.from_png(data).shape[:2]
-        row = Picture(c.id, outfit, c.caption, width, height, False, f"drawn-{c.id[:8]}.png", c.generation)
-        parts |= {f"pictures/{c.id}.png": data, f"pictures/{c.id}.json": json.dumps(asdict(row), ensure_ascii=False).encode()}
-    if new:
-        workspace.record(grant, sorted({one for c in new for one in c.drew}), [c.id for c in new])
-        adding.make_known(workspace, outfit)
-    workspace.store.write_all(parts, _names(candidates))
-    return len(new)
-
-
-def _from_row(row: dict) -> Candidate:
-    asked, judged = Asked(**row.pop("asked")), judging.from_row(row.pop("judged"))
-    scene, drew = tuple(row.pop("scene")), tuple(row.pop("drew"))
-    return Candidate(**row, asked=asked, judged=judged, scene=scene, drew=drew)
-
-
-def _name(candidate: Candidate) -> str:
-    return f"{_PLACE}{candidate.number:04}"
-
-
-def _numbers(workspace: Workspace) -> list[int]:
-    """All that are taken, also by what was revoked since."""
-    return [int(name.removeprefix(_PLACE).removesuffix(".json")) for name in workspace.store.list(_PLACE) if name.endswith(".json")]
-
-
-def _refuse_changed(workspace: Workspace, candidates: Sequence[Candidate]) -> None:
-    """Raises NotReady for one that another process decided on, or drew anew, since it was looked at: a number may be another's by now."""
-    for c in candidates:
-        name = f"{_name(c)}.json"
-        now = json.loads(workspace.store.read(name)) if name in workspace.store else {}
-        if not now or (now["id"], now["asked"]["outfit"]) != (c.id, c.asked.outfit):
-            raise NotReady(f"candidate {c.number} is not the one that was looked at any more: look again with dressform draft show")
-
-
-def _names(candidates: Sequence[Candidate]) -> list[str]:
-    return [name for c in candidates for name in (f"{_name(c)}.json", f"{_name(c)}.png")]
-
-
-def _id(pixels: np.ndarray) -> str:
-    """Named by its pixels, as every picture is (``intake.Decoded.id``)."""
-    return hashlib.sha256(pixels.tobytes()).hexdigest()[:20]
 
 
 def _scene_of(caption: str) -> Seen:
