@@ -26,6 +26,7 @@ from dressform.workspace import (
     adding,
     character_file,
     consenting,
+    creating,
     dressing,
     exporting,
     importing,
@@ -33,7 +34,6 @@ from dressform.workspace import (
     masking,
     room,
     training,
-    workspace,
 )
 from dressform.workspace.workspace import Workspace
 from tests.test_cli import refused, run
@@ -55,7 +55,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def made(root: Path, base: Path, drawn: Path, sets: tuple[str, ...] = ("neutral", "dress", "hat", "glasses")) -> Workspace:
     store = MemoryStore()
-    workspace.create(root, workspace.Asked("aoi", 24, base_model=str(base)), store)
+    creating.create(root, creating.Asked("aoi", 24, base_model=str(base)), store)
     her = Workspace(root, store, owner.load())
     for name in sets:
         her.add([drawn / name], None if name == "neutral" else name, kind="accessory" if name in EXTRAS else "outfit")

@@ -20,7 +20,7 @@ from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.pictures.tags import Edit, Where
 from dressform.store import MemoryStore, write_atomically
 from dressform.vault import owner
-from dressform.workspace import begun, captioning, consenting, dressing, planning, previewing, training, workspace
+from dressform.workspace import begun, captioning, consenting, creating, dressing, planning, previewing, training
 from dressform.workspace.datasets import Origin
 from dressform.workspace.workspace import Workspace
 
@@ -33,7 +33,7 @@ def aoi(tmp_path: Path, tiny_backbone, tiny_base: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(training, "preview", lambda *_a: None)
     monkeypatch.setattr(planning, "measured", lambda *_a, **_k: planning.Cost(0, 2**30, 0.0, 1.0))
     store, doll = MemoryStore(), HELD_OUT_IDENTITIES["aoi"]
-    workspace.create(tmp_path / "aoi", workspace.Asked("aoi", 24, base_model=str(tiny_base)), store)
+    creating.create(tmp_path / "aoi", creating.Asked("aoi", 24, base_model=str(tiny_base)), store)
     her = Workspace(tmp_path / "aoi", store, owner.load())
     her.__dict__["backbone"] = tiny_backbone
     samples.draw(tmp_path / "neutral", doll, None, 2, seed=0, size=32)
@@ -257,7 +257,7 @@ def test_an_outfit_called_by_a_word_for_less_than_dressed_is_not_drawn(aoi: Work
         dressing.dress(aoi, dressing.Asked(("dress",), "side view"), SampleConfig(steps=1))
     for refused in (
         lambda: aoi.add([aoi.root], "topless"),
-        lambda: workspace.checked(aoi.root / "x", workspace.Asked("mia", 24, trigger="loli")),
+        lambda: creating.checked(aoi.root / "x", creating.Asked("mia", 24, trigger="loli")),
     ):
         with pytest.raises(Refused):
             refused()

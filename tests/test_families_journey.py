@@ -29,7 +29,7 @@ from dressform.records import AdapterInfo
 from dressform.store import MemoryStore
 from dressform.train import optimizer
 from dressform.vault import owner
-from dressform.workspace import training, workspace
+from dressform.workspace import creating, training, workspace
 from dressform.workspace.workspace import Workspace
 from tests import original_layout, tiny, tiny_flow, tiny_sdxl
 from tests.test_backbone_families import HOSTILE
@@ -154,7 +154,7 @@ def test_a_stopped_training_goes_on_exactly(journey: Journey, tmp_path: Path) ->
 
     def made(name: str) -> Workspace:
         store = MemoryStore()
-        workspace.create(tmp_path / name, workspace.Asked("aoi", 24, base_model=str(journey.base_model)), store)
+        creating.create(tmp_path / name, creating.Asked("aoi", 24, base_model=str(journey.base_model)), store)
         her = Workspace(tmp_path / name, store, owner.load())
         her.add([drawn / "neutral"], None)
         her.add([drawn / "dress"], "dress")

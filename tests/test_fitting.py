@@ -18,7 +18,7 @@ from dressform.records import Outfit
 from dressform.store import MemoryStore
 from dressform.train.plan import Cost
 from dressform.vault import owner
-from dressform.workspace import fitting, planning, training, workspace
+from dressform.workspace import creating, fitting, planning, training
 from dressform.workspace.fitting import Room, Rung
 from dressform.workspace.workspace import Workspace
 from tests.test_memory import Shipped
@@ -31,7 +31,7 @@ RUNGS = (Rung("", 40 * GIB, 9 * GIB), Rung("--recompute", 12 * GIB, 8 * GIB), Ru
 def her(tmp_path: Path, tiny_base: Path, dolls: Path) -> Workspace:
     """A character on the tiny base model with pictures of a dress."""
     store = MemoryStore()
-    workspace.create(tmp_path / "aoi", workspace.Asked("aoi", 24, base_model=str(tiny_base)), store)
+    creating.create(tmp_path / "aoi", creating.Asked("aoi", 24, base_model=str(tiny_base)), store)
     made = Workspace(tmp_path / "aoi", store, owner.load())
     made.add([dolls / "neutral"], None)
     made.add([dolls / "dress"], "dress")

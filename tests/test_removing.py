@@ -146,7 +146,7 @@ def test_pictures_can_be_removed_when_nothing_is_agreed_to(dressed: Workspace) -
 
 
 def test_the_command_asks_and_says_what_it_would_forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dressform.workspace import workspace
+    from dressform.workspace import creating, workspace
 
     def run(*words: str) -> Result:
         return CliRunner().invoke(app, ["remove", str(tmp_path / "aoi"), *words])
@@ -156,7 +156,7 @@ def test_the_command_asks_and_says_what_it_would_forget(tmp_path: Path, monkeypa
             return sorted(p.source for p in her.pictures())
 
     monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "keys"))
-    workspace.create(tmp_path / "aoi", workspace.Asked("aoi", 24))
+    creating.create(tmp_path / "aoi", creating.Asked("aoi", 24))
     (tmp_path / "two").mkdir()
     for name in ("01.png", "02.png"):
         shutil.copy(EXAMPLE / "neutral" / name, tmp_path / "two")

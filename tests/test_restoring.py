@@ -19,7 +19,7 @@ from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.vault import owner
 from dressform.vault.check import check
 from dressform.vault.export import export
-from dressform.workspace import consenting, finishing, recovering, restoring, workspace
+from dressform.workspace import consenting, creating, finishing, recovering, restoring, workspace
 from dressform.workspace.ledger_head import HEAD
 from dressform.workspace.workspace import OWNER
 
@@ -28,7 +28,7 @@ from dressform.workspace.workspace import OWNER
 def aoi(tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Makes the character aoi, with an outfit and things agreed, and a backup of her; her recovery key."""
     monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "home"))
-    recovery = workspace.create(tmp_path / "aoi", workspace.Asked("aoi", 24, base_model=str(tiny_base)))
+    recovery = creating.create(tmp_path / "aoi", creating.Asked("aoi", 24, base_model=str(tiny_base)))
     samples.draw(tmp_path / "dress", HELD_OUT_IDENTITIES["aoi"], HELD_OUT_DESIGNS["dress-a"], 2, seed=0, size=32)
     with workspace.opened(tmp_path / "aoi") as her:
         her.add([tmp_path / "dress"], "dress")

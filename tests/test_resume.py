@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from dressform.store import MemoryStore
-from dressform.workspace import training, workspace
+from dressform.workspace import creating, training
 from dressform.workspace.workspace import Workspace
 
 
 def made(root: Path, base: Path, dolls: Path) -> Workspace:
     store = MemoryStore()
-    workspace.create(root, workspace.Asked("aoi", 24, base_model=str(base)), store)
+    creating.create(root, creating.Asked("aoi", 24, base_model=str(base)), store)
     from dressform.vault import owner
 
     her = Workspace(root, store, owner.load())

@@ -12,7 +12,7 @@ from dressform.layfigure import samples
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.store import MemoryStore
 from dressform.vault import owner
-from dressform.workspace import planning, training, workspace
+from dressform.workspace import creating, planning, training
 from dressform.workspace.workspace import Workspace
 
 GIB = 2**30
@@ -39,7 +39,7 @@ def make(
 ) -> Workspace:
     """The character aoi with what ``draw`` drew; ``base``: the base model's folder, and itself."""
     folder, backbone = base
-    workspace.create(root, workspace.Asked("aoi", 24, base_model=str(folder), description=description), store)
+    creating.create(root, creating.Asked("aoi", 24, base_model=str(folder), description=description), store)
     her = Workspace(root, store, owner.load())
     her.__dict__["backbone"] = backbone
     her.add([drawn / "neutral"], None)

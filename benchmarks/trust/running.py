@@ -16,7 +16,7 @@ from dressform.errors import Refused
 from dressform.layfigure import samples
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.train.events import StepDone
-from dressform.workspace import training, workspace
+from dressform.workspace import creating, training, workspace
 
 STAGES = 2
 _fresh = get_context("forkserver")
@@ -33,7 +33,7 @@ def make(place: Path, pictures: int = 3, outfits: Sequence[str] = ("dress",)) ->
     for i, name in enumerate(outfits):
         samples.draw(place / name, aoi, HELD_OUT_DESIGNS[f"{name}-a"], pictures, seed=1 + i, size=64)
     with at_home(place):
-        workspace.create(place / "aoi", workspace.Asked("aoi", 24, base_model=str(place / "base")))
+        creating.create(place / "aoi", creating.Asked("aoi", 24, base_model=str(place / "base")))
         with workspace.opened(place / "aoi") as her:
             her.add([place / "neutral"], None)
             for name in outfits:

@@ -22,15 +22,16 @@ from benchmarks.speed.timing import Turns, ratio
 from dressform.dress.sampler import SampleConfig
 from dressform.store import DirectoryStore
 from dressform.vault import owner
-from dressform.workspace import dressing, training, workspace
-from dressform.workspace.workspace import Asked, Workspace
+from dressform.workspace import creating, dressing, training, workspace
+from dressform.workspace.creating import Asked
+from dressform.workspace.workspace import Workspace
 
 SAMPLES = Path(__file__).parents[2] / "examples" / "aoi"
 
 
 @contextmanager
 def sealed(root: Path) -> Iterator[Workspace]:
-    workspace.create(root, Asked("aoi", 24))
+    creating.create(root, Asked("aoi", 24))
     with workspace.opened(root) as her:
         yield her
 
@@ -38,7 +39,7 @@ def sealed(root: Path) -> Iterator[Workspace]:
 @contextmanager
 def plain(root: Path) -> Iterator[Workspace]:
     store = DirectoryStore(root.with_name(f"{root.name}-store"))
-    workspace.create(root, Asked("aoi", 24), store)
+    creating.create(root, Asked("aoi", 24), store)
     yield Workspace(root, store, owner.load())
 
 

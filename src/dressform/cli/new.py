@@ -42,12 +42,12 @@ def command(
     from dressform.consent.scopes import CAREFUL, PLAIN_WORDS, SCOPES, language, scopes
     from dressform.errors import BadInput
     from dressform.layfigure.captions import unknown_words
-    from dressform.workspace import profiling, workspace
+    from dressform.workspace import creating, profiling
 
     made, words, profile = folder or Path(name), language(lang or _system_language()), profiling.given(card, boundary or ())
     chosen = scopes(permit) or tuple(s for s in CAREFUL if s not in profile.prohibited)
-    asked = workspace.Asked(name, age, kind, trigger, base_model, chosen, output.day(expires), words, visible(describe), profile)
-    workspace.checked(made, asked)
+    asked = creating.Asked(name, age, kind, trigger, base_model, chosen, output.day(expires), words, visible(describe), profile)
+    creating.checked(made, asked)
     output.note(_TITLE[words].format(name=name))
     for scope in SCOPES:
         output.note(f"  {'x' if scope in chosen else ' '}  {scope:<16} {PLAIN_WORDS[words][scope]}")
@@ -55,7 +55,7 @@ def command(
         output.note(line)
     if not (yes or (_agreed(words) if sys.stdin.isatty() else permit)):
         raise BadInput("nothing was made, for nobody agreed; say --yes, or name what you agree to with --permit")
-    recovery = workspace.create(made, asked, ask=output.ask_secret)
+    recovery = creating.create(made, asked, ask=output.ask_secret)
     output.note(f"{_RECOVERY[words]}\n  {recovery}")  # first: whatever goes wrong with the rest, it is said this once
     output.say(f"made {made}: {name}, an adult of {age}, called by {asked.trigger or name!r}")
     if base_model == EMBEDDED and (unknown := unknown_words(asked.description)):
