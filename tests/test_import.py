@@ -190,6 +190,18 @@ def test_what_says_of_itself_that_it_is_another_thing_is_refused(aoi: Workspace,
     assert not list(aoi.store.list("adapters/"))
 
 
+def test_an_outfit_is_known_to_stand_on_her_wherever_both_are_taken_in(aoi: Workspace, tmp_path: Path) -> None:
+    training.run(aoi, *training.recipes(2, 0, 1))
+    consenting.grant(aoi, ("export:identity", "export:outfit"), (), None, "en")
+    made = {f.name: f for f in exporting.export(aoi, exporting.Wanted(("dress",), identity=True), tmp_path / "out")}
+    before = aoi.adapter_sha256(None)
+    aoi.store.delete_all(list(aoi.store.list("adapters/")))
+    take(aoi, Asked(made["aoi.safetensors"]))
+    assert aoi.adapter_sha256(None) != before, "another file, of the same tensors"
+    assert take(aoi, Asked(made["aoi-dress.safetensors"], "dress")).overlap is None
+    assert adapter_of(aoi, "dress").info.identity_sha256 == aoi.adapter_sha256(None)
+
+
 def test_what_was_given_away_does_not_come_back_after_consent_is_taken_back(aoi: Workspace, tmp_path: Path) -> None:
     training.run(aoi, *training.recipes(2, 0, 1))
     consenting.grant(aoi, ("export:outfit",), (), None, "en")

@@ -18,6 +18,7 @@ from dressform.errors import BadInput
 from dressform.records import AdapterInfo, Worn
 
 _OURS = "dressform."
+IDENTITY = _OURS + "identity_tensors_sha256"
 _WORD, _DIGEST = re.compile(r"[A-Za-z0-9_-]{1,100}"), re.compile(r"[0-9a-f]{64}|")
 _ORIGIN = re.compile(r"[A-Za-z0-9._-]{0,100}")
 _TAGS = {"identity": "character", "outfit": "clothing", "accessory": "clothing, accessory", "joined": "character, clothing"}
@@ -29,7 +30,8 @@ class Card:
 
     ``size_px`` is the side of the pictures it was trained on, ``prediction`` the base model's target as ModelSpec has it
     ("epsilon", "v", or empty), ``made_from`` the names of the adapters it stands on or is made of, ``words`` those that call it (empty: its
-    trigger word alone).
+    trigger word alone). ``identity`` is the SHA-256 of the tensors of the identity it was trained on: of that alone, which no metadata
+    change, so that it is known wherever both are taken in.
     """
 
     size_px: int
@@ -37,6 +39,7 @@ class Card:
     license: str = ""
     made_from: tuple[str, ...] = ()
     words: str = ""
+    identity: str = ""
 
 
 def written(info: AdapterInfo, digest: str, card: Card | None = None) -> dict[str, str]:
@@ -80,7 +83,7 @@ def _on_card(info: AdapterInfo, card: Card) -> dict[str, str]:
         "merged_from": ", ".join(card.made_from),
         "prediction_type": card.prediction,
     }
-    return {f"modelspec.{name}": text for name, text in said.items() if text}
+    return {f"modelspec.{name}": text for name, text in said.items() if text} | ({IDENTITY: card.identity} if card.identity else {})
 
 
 def read(found: Mapping[str, str]) -> AdapterInfo:

@@ -130,7 +130,8 @@ def _each(workspace: Workspace, wanted: Wanted, adapters: Adapters, write: Write
     parts = []
     for name, adapter in adapters.items():
         stands_on = (workspace.character.name,) if adapter.info.identity_sha256 else ()
-        data = write(adapter, card=labelling.card(workspace, wanted.license, stands_on, _words(workspace, (name,) if name else ())))
+        words, identity = _words(workspace, (name,) if name else ()), workspace.identity_tensors(adapter.info.identity_sha256)
+        data = write(adapter, card=labelling.card(workspace, wanted.license, stands_on, words, identity))
         parts.append(_Part(f"{adapter.info.name}.safetensors", data, (name,)))
     return parts
 

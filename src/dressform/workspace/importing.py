@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from dressform.adapters import files, foreign, header, projection
+from dressform.adapters import files, foreign, header, metadata, projection
 from dressform.adapters.foreign import Foreign
 from dressform.adapters.stack import Adapter
 from dressform.consent.gate import Grant
@@ -104,7 +104,7 @@ def _taken(workspace: Workspace, asked: Asked) -> Taken:
     )  # fmt: skip
     adapter, overlap = foreign.to_adapter(found, info, layers), None
     if asked.outfit is not None:
-        overlap = _beside_her(workspace, grant, adapter, said.get("dressform.identity_sha256", ""), asked.mu)
+        overlap = _beside_her(workspace, grant, adapter, said, asked.mu)
     replaced = workspace.adapter_name(asked.outfit) in workspace.store
     exact16 = found.exact16 and found.scaling is not None and not asked.mu
     _keep(workspace, grant, asked.outfit, adapter, torch.float16 if exact16 else torch.float32)
@@ -130,18 +130,20 @@ def _check(workspace: Workspace, asked: Asked) -> None:
         raise BadInput(f"--project {asked.mu}: a strength from 0 up, and for an outfit only")
 
 
-def _beside_her(workspace: Workspace, grant: Take, outfit: Adapter, stated: str, mu: float) -> tuple[float, float] | None:
+def _beside_her(workspace: Workspace, grant: Take, outfit: Adapter, said: Mapping[str, str], mu: float) -> tuple[float, float] | None:
     """Project an outfit against her identity, in place; their overlap before and after.
 
-    None where there is no identity, or the outfit was trained on it: ``stated`` is the identity that the file names. What stands
-    on her identity, by training or by projection, has its hash in ``info``.
+    None where there is no identity, or the outfit was trained on it, as the file says: by the hash of its file, or of its tensors. What
+    stands on her identity, by training or by projection, has its hash in ``info``.
     """
     if workspace.adapter_name(None) not in workspace.store and not mu:
         return None
     who = workspace.adapter(grant, None)
-    if mu or stated == who.sha256:
+    stated = (said.get("dressform.identity_sha256", ""), said.get(metadata.IDENTITY, ""))
+    trained_on_her = stated[0] == who.sha256 or (bool(stated[1]) and stated[1] == workspace.identity_tensors(who.sha256))
+    if mu or trained_on_her:
         outfit.info = replace(outfit.info, identity_sha256=who.sha256)
-    if not mu and stated == who.sha256:
+    if not mu and trained_on_her:
         return None
     before = projection.overlap(outfit, who)
     if mu:

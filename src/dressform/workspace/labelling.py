@@ -15,11 +15,11 @@ _LICENSE = re.compile(r"[ -~]{0,100}")
 _MIDDLE, _LAST = 500, 999
 
 
-def card(workspace: Workspace, license: str, made_from: tuple[str, ...] = (), words: str = "") -> Card:
+def card(workspace: Workspace, license: str, made_from: tuple[str, ...] = (), words: str = "", identity: str = "") -> Card:
     """The card of an adapter that ``words`` call. Raises BadInput for a licence that is no short line."""
     if not _LICENSE.fullmatch(license):
         raise BadInput("--license: name it in a line of at most 100 ASCII characters, such as CC-BY-NC-4.0")
-    return Card(workspace.backbone.size_px, prediction(workspace.backbone), license, made_from, words)
+    return Card(workspace.backbone.size_px, prediction(workspace.backbone), license, made_from, words, identity)
 
 
 def prediction(backbone: Backbone) -> str:

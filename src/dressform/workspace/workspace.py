@@ -175,6 +175,14 @@ class Workspace:
         """The hash that lineage knows an adapter by."""
         return sha256(self.store.read(self.adapter_name(outfit))).hexdigest()
 
+    def identity_tensors(self, sha256_of_file: str) -> str:
+        """The SHA-256 of the tensors alone of her identity, where its file has this hash; empty for another, or none."""
+        from dressform.adapters import files
+
+        name = self.adapter_name(None)
+        data = self.store.read(name) if sha256_of_file and name in self.store else b""
+        return files.tensor_area_sha256(data) if data and sha256(data).hexdigest() == sha256_of_file else ""
+
     # adapters ---------------------------------------------------------------------------------------
     def adapter_name(self, outfit: str | None) -> str:
         """Where the identity adapter, or an outfit's, lies in the store."""
