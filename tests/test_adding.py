@@ -229,6 +229,26 @@ def test_consent_taken_back_stops_an_add_at_its_next_batch(small: Workspace, tmp
     assert not small.pictures()
 
 
+def test_what_was_sealed_before_consent_was_taken_back_goes_with_the_rest(
+    small: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adding, "_BATCH", 2)
+
+    def revoke(done: int, _all: int) -> None:
+        if done == 3:
+            consenting.revoke(small, ["dress"], 0)
+
+    small.add([written(tmp_path / "coat", 1)], "dress")
+    with pytest.raises(Refused):
+        small.add([written(tmp_path / "a", 6)], "dress", revoke)
+    sealed = {p.id for p in small.pictures("dress")}
+    assert len(sealed) >= 2 and sealed <= small.quarantined()
+    consenting.shred(small)
+    assert not small.pictures("dress")
+    report = small.add([tmp_path / "a"], None)
+    assert len([n for n in report.notes if "taken back" in n.reason]) == len(sealed) and not {p.id for p in small.pictures()} & sealed
+
+
 def test_few_pictures_are_in_memory_at_once(small: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was looked at and not yet taken never grows with the number of files."""
     ahead: list[int] = []
@@ -274,7 +294,7 @@ def test_pictures_of_what_her_file_does_not_name_any_more_are_told(small: Worksp
     assert not list(health.hidden(small))
     small.character = replace(small.character, outfits=())
     assert list(health.hidden(small)) == [
-        "2 of 'dress' are hidden, for character.toml does not name it: write it there again under outfits"
+        "2 of 'dress' are left aside, for character.toml does not name it: write it there again under outfits"
     ]
 
 

@@ -11,16 +11,18 @@ import pytest
 import torch
 
 from dressform import paper
+from dressform.consent import ledger as ledgers
 from dressform.consent import lineage
 from dressform.consent.scopes import CAREFUL
 from dressform.dress.sampler import SampleConfig
-from dressform.errors import NotReady, Refused
+from dressform.errors import BadInput, NotReady, Refused
 from dressform.layfigure import samples
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.pictures.tags import Edit, Where
 from dressform.store import MemoryStore, write_atomically
-from dressform.vault import owner
-from dressform.workspace import begun, captioning, consenting, creating, dressing, planning, previewing, training
+from dressform.train.events import StepDone
+from dressform.vault import keys, owner
+from dressform.workspace import begun, captioning, consenting, creating, dressing, forgetting, planning, previewing, training
 from dressform.workspace.datasets import Origin
 from dressform.workspace.workspace import Workspace
 
@@ -131,6 +133,61 @@ def test_the_ledger_names_what_drew_whatever_took_its_place_meanwhile(aoi: Works
 
 
 @pytest.mark.recipe
+def test_a_training_stops_within_one_step(aoi: Workspace) -> None:
+    told: list[int] = []
+
+    def taken_back(_what: str, event: StepDone) -> None:
+        told.append(event.step)
+        consenting.revoke(aoi, ["neutral"], 7)
+
+    with pytest.raises(Refused, match="revoked"):
+        training.run(aoi, *(replace(r, rows=2) for r in training.recipes(2, 0, 6)), on_step=taken_back, restart=True)
+    assert told == [1]
+
+
+@pytest.mark.recipe
+def test_nobody_learns_what_they_could_not_sign(aoi: Workspace) -> None:
+    aoi.owner = replace(aoi.owner, identity=keys.new_identity())
+    with pytest.raises(BadInput, match="not the owner's"):
+        train(aoi, restart=True)
+    assert not list(aoi.store.list("checkpoints/"))
+
+
+@pytest.mark.recipe
+def test_a_picture_that_was_something_else_is_left_out_with_what_it_was(aoi: Workspace, tmp_path: Path) -> None:
+    consenting.revoke(aoi, ["dress"], 7)  # so that what is removed from now on keeps its origin
+    moved = aoi.pictures("coat")[:1]
+    forgetting.remove(aoi, moved)
+    aoi.add([tmp_path / "coat"], None)
+    assert {p.id for p in moved} < {p.id for p in aoi.pictures()} and not aoi.left_aside()
+    consenting.revoke(aoi, ["coat"], 7)
+    assert {p.id for p in aoi.left_aside()} == {p.id for p in moved}
+    assert train(aoi, restart=True) == ("identity",)
+    assert not lineage.inputs_of(aoi.gate.ledger.entries(), aoi.adapter_sha256(None)) & {p.id for p in moved}
+
+
+@pytest.mark.recipe
+def test_what_her_file_does_not_name_is_not_learned(aoi: Workspace) -> None:
+    learned_from_dressed(aoi)
+    aoi.character = replace(aoi.character, outfits=tuple(o for o in aoi.character.outfits if o.name != "dress"))
+    assert train(aoi, restart=True, source="dressed") == ("identity", "coat")
+    inputs = lineage.inputs_of(aoi.gate.ledger.entries(), aoi.adapter_sha256(None))
+    assert inputs == {p.id for p in aoi.pictures("coat")}
+
+
+@pytest.mark.recipe
+def test_a_full_ledger_holds_up_no_shredding_and_no_removing(aoi: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledgers, "FILE_LIMIT_BYTES", len(aoi.gate.ledger.file.read_bytes()) + 4000)
+    monkeypatch.setattr(ledgers, "_KEPT_FREE_BYTES", {"revoke": 0, "narrow": 0, "attest": 3990, "use": 3990})
+    with pytest.raises(BadInput, match="is full"):
+        dressing.dress(aoi, dressing.Asked(("coat",), "side view"), SampleConfig(steps=1))
+    forgetting.remove(aoi, aoi.pictures("coat"))
+    assert not aoi.pictures("coat")
+    consenting.revoke(aoi, ["dress"], 0)
+    assert consenting.shred(aoi) and not aoi.pictures("dress")
+
+
+@pytest.mark.recipe
 def test_an_outfit_is_not_learned_on_an_identity_that_came_from_what_is_taken_back(aoi: Workspace) -> None:
     learned_from_dressed(aoi)
     before = aoi.adapter_sha256("coat")
@@ -188,7 +245,8 @@ def test_what_was_taken_back_is_in_no_backup_and_is_named_where_it_lies_open(aoi
     shown = paper.page("shown", f"<p>{paper.picture(Path(look.path).read_bytes(), 'her')}</p>").encode()
     page = aoi.reports / "measure.html"
     write_atomically(page, shown)
-    write_atomically(aoi.reports / "other.html", paper.page("empty", paper.picture(b"another", "")).encode())
+    damaged = '<img src="data:image/png;base64,iVBOR">'
+    write_atomically(aoi.reports / "other.html", paper.page("empty", paper.picture(b"another", "") + damaged).encode())
     assert not consenting.withheld(aoi) and not consenting.left_in_the_clear(aoi)
     consenting.revoke(aoi, ["dress"], 7)
     left = consenting.withheld(aoi)

@@ -75,6 +75,8 @@ def test_the_journey_on_a_tiny_base_model(tmp_path: Path, tiny_base: Path, dolls
     planned = run("plan", "aoi", "--steps", "2", cwd=tmp_path)
     assert planned.returncode == 0 and "outfits: dress, 2 steps, 3 pictures" in planned.stdout, planned.stderr
     assert "in all: the identity from 3 pictures, then 1 outfit in one pass" in planned.stdout and "trained already" not in planned.stdout
+    again = run("plan", "aoi", "--steps", "2", "--rank", "4", "--recompute", cwd=tmp_path)
+    assert "hint: dressform train aoi --steps 2 --rank 4 --recompute" in again.stderr
     refused(run("plan", "aoi", "--until", "bored", cwd=tmp_path), "'steps' or 'converged'")
     refused(run("plan", "aoi", "--memory", "0.1", cwd=tmp_path), "one picture at a time", "--memory")
     trained = run("train", "aoi", "--steps", "2", cwd=tmp_path)
@@ -83,6 +85,8 @@ def test_the_journey_on_a_tiny_base_model(tmp_path: Path, tiny_base: Path, dolls
     assert len((tmp_path / "aoi" / "reports" / "train" / "steps.jsonl").read_text().splitlines()) == 4
     assert "nothing to do" in run("train", "aoi", "--steps", "2", cwd=tmp_path).stdout
     assert "trained already: identity, dress" in run("plan", "aoi", "--steps", "2", cwd=tmp_path).stdout
+    anew = run("plan", "aoi", "--steps", "3", cwd=tmp_path).stdout
+    assert "learned again, for their pictures, captions, recipe or identity changed: identity, dress" in anew
     looks = run("dress", "aoi", "side view", "--outfit", "dress", "-n", "2", "--steps", "2", cwd=tmp_path)
     assert looks.returncode == 0 and all((tmp_path / line).is_file() for line in looks.stdout.split()), looks.stderr
     assert len(looks.stdout.split()) == 2

@@ -82,11 +82,14 @@ def test_a_prohibition_wins_and_a_revocation_ends(ledger: Ledger) -> None:
 def test_a_full_ledger_takes_what_takes_back_and_nothing_else(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger.append(KEY, "grant", at(0), **agreed())
     monkeypatch.setattr(ledgers, "FILE_LIMIT_BYTES", len(ledger.file.read_bytes()) + 4000)
-    monkeypatch.setattr(ledgers, "_KEPT_FREE_BYTES", 3000)
+    monkeypatch.setattr(ledgers, "_KEPT_FREE_BYTES", {"revoke": 0, "narrow": 0, "attest": 1500, "use": 3500})
     before = ledger.file.read_bytes()
     with pytest.raises(BadInput, match="is full"):
-        ledger.append(KEY, "attest", at(1), statement="x" * 1000, evidence=[])
+        ledger.append(KEY, "use", at(1), action="dress", grant="", assets=[], inputs=["x" * 500], outputs=[])
     assert ledger.file.read_bytes() == before
+    ledger.append(KEY, "attest", at(1), statement="x" * 1000, evidence=[])
+    with pytest.raises(BadInput, match="is full"):
+        ledger.append(KEY, "attest", at(1), statement="x" * 1000, evidence=[])
     ledger.append(KEY, "revoke", at(1), assets=[EVERYTHING], grace_days=0)
     monkeypatch.setattr(ledgers, "LINE_LIMIT_BYTES", 100)
     with pytest.raises(BadInput, match="do less at once"):

@@ -89,6 +89,15 @@ def test_layers_that_other_programs_have_in_one_are_parted() -> None:
     made = added(to_adapter(read(save(tensors), "z-image", layers), replace(INFO, architecture="z-image"), layers))
     assert torch.cat([made[name] for name in names[:3]]).allclose(b @ a, atol=1e-6)
     assert made[names[3]].allclose(out @ drawn(3, 6), atol=1e-6)
+    settings = json.dumps({"r": 2, "lora_alpha": 2, "alpha_pattern": {"attention.qkv": 8, "attention.out": 6}}).encode()
+    assert read(save(tensors), "z-image", layers, settings=settings).scalings == dict(zip(names, (4.0, 4.0, 4.0, 2.0), strict=True))
+    for before, dot in (("", "."), ("transformer.", "."), ("base_model.model.", "."), ("lycoris_", "_")):
+        elsewhere = {
+            f"{before}{n.rsplit('.lora_', 1)[0].removeprefix('diffusion_model.').replace('.', dot)}.lora_{n.rsplit('.lora_', 1)[1]}": t
+            for n, t in tensors.items()
+        }
+        again = added(to_adapter(read(save(elsewhere), "z-image", layers), replace(INFO, architecture="z-image"), layers))
+        the_same(again, made)
     with pytest.raises(Mismatch, match="do not fit"):
         read(save(tensors | {"diffusion_model.layers.0.attention.qkv.lora_B.weight": drawn(14, 2)}), "z-image", layers)
     with pytest.raises(BadInput, match="twice"):

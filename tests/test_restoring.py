@@ -38,7 +38,7 @@ def aoi(tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 def back_up(her: workspace.Workspace, file: Path) -> None:
-    export(workspace.sealed(her), file, workspace.backed_up_for(her), lambda: consenting.withheld(her), workspace.in_the_clear(her.root))
+    export(workspace.sealed(her), file, workspace.backed_up_for(her), consenting.withheld(her), workspace.in_the_clear(her.root))
 
 
 def never(question: str) -> str:
@@ -119,7 +119,7 @@ def test_a_ledger_that_grows_while_the_backup_is_written_is_no_older_copy(
         sealed, given = workspace.sealed(her), workspace.in_the_clear(her.root)
         read = sealed.read
         monkeypatch.setattr(sealed, "read", lambda name: (name == HEAD and consenting.narrow(her, ("measure",), "en"), read(name))[1])
-        export(sealed, tmp_path / "meanwhile.age", workspace.backed_up_for(her), tuple, given)
+        export(sealed, tmp_path / "meanwhile.age", workspace.backed_up_for(her), (), given)
     restoring.restore(tmp_path / "meanwhile.age", tmp_path / "again", never)
     with workspace.opened(tmp_path / "again") as her:
         assert her.gate.state().prohibited == {"publish", "measure"}
@@ -203,7 +203,7 @@ def test_only_her_owner_puts_her_back(aoi: str, tmp_path: Path, monkeypatch: pyt
     other = owner.make()
     monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "home"))
     with workspace.opened(tmp_path / "aoi") as her:
-        export(workspace.sealed(her), tmp_path / "hers.age", [other.recipient], tuple, workspace.in_the_clear(her.root))
+        export(workspace.sealed(her), tmp_path / "hers.age", [other.recipient], (), workspace.in_the_clear(her.root))
     monkeypatch.setenv("DRESSFORM_HOME", str(tmp_path / "another"))
     with pytest.raises(Refused, match="another person is her owner"):
         restoring.restore(tmp_path / "hers.age", tmp_path / "again", never)

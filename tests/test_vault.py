@@ -197,9 +197,9 @@ def test_a_backup_opens_with_age_and_tar(sealed: vault.Vault, identity: str, tmp
 
 
 def test_a_backup_of_what_is_taken_back_meanwhile_is_not_kept(sealed: vault.Vault, identity: str, tmp_path: Path) -> None:
-    answers = iter([(), ("pictures/1.png",)])
+    answers = iter([{}, {"neutral": "now, and shredded at once"}])
     with pytest.raises(Refused, match="taken back while"):
-        export(sealed, tmp_path / "backup.age", [keys.recipient_of(identity)], lambda: next(answers))
+        export(sealed, tmp_path / "backup.age", [keys.recipient_of(identity)], standing=lambda: next(answers))
     assert not [file for file in tmp_path.iterdir() if "backup" in file.name]
 
 
@@ -402,6 +402,6 @@ def test_a_backup_opens_with_the_recovery_key_and_holds_what_lies_beside(tmp_pat
     made.write_all({"a": b"1", "b": b"2"})
     beside = tmp_path / "character.toml"
     beside.write_bytes(b"3")
-    assert export(made, tmp_path / "f", [keys.recipient_of(one) for one in (first, second)], lambda: {"b"}, {"character.toml": beside}) == 1
+    assert export(made, tmp_path / "f", [keys.recipient_of(one) for one in (first, second)], {"b"}, {"character.toml": beside}) == 1
     opened = pyrage.decrypt((tmp_path / "f").read_bytes(), [pyrage.x25519.Identity.from_str(second)])
     assert sorted(tarfile.open(fileobj=io.BytesIO(opened)).getnames()) == ["a", "character.toml"]

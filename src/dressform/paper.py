@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import binascii
+import contextlib
 import html
 import re
 
@@ -19,8 +21,12 @@ def picture(png: bytes, says: str) -> str:
 
 
 def pictures_in(page: bytes) -> list[bytes]:
-    """The PNG files that ``picture`` put into a page."""
-    return [base64.b64decode(data) for data in re.findall(re.escape(_HELD).encode() + rb"([A-Za-z0-9+/=]*)\"", page)]
+    """The PNG files that ``picture`` put into a page; what is none is passed over."""
+    found: list[bytes] = []
+    for data in re.findall(re.escape(_HELD).encode() + rb"([A-Za-z0-9+/=]*)\"", page):
+        with contextlib.suppress(binascii.Error):
+            found.append(base64.b64decode(data))
+    return found
 
 
 _HELD = "data:image/png;base64,"

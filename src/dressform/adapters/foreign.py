@@ -111,7 +111,7 @@ def read(
         by_layer[layer] = module
     _refuse_bomb(max(module.rank for module in by_layer.values()), layers)
     decomposed = any(module.magnitude for module in by_layer.values())
-    ranks = {layer: module.rank for layer, module in by_layer.items()}
+    ranks = {layer: (module.rank, family.called_there(layer, module.share[1] > 1)) for layer, module in by_layer.items()}
     stated = peft_file.stated_scalings(described.metadata, settings, family.component, ranks, decomposed)
     found = _matrices(data, by_layer, left_out, stated, layers)
     return _brought_down(found, data, by_layer, layers) if decomposed else found

@@ -104,7 +104,7 @@ class Family:
             lambda layer: f"lycoris_{layer.replace('.', '_')}",
         )
         if self.fused:  # a program that has several layers in one calls the one behind them by a shorter name
-            ways += (lambda layer: f"diffusion_model.{layer.replace('attention.to_out.0', 'attention.out')}",)
+            ways += tuple(lambda layer, way=way: way(_behind(layer)) for way in (*ways, lambda layer: self.peft([layer])[layer]))
         if self.component == "unet":  # ComfyUI saves what it extracts under the original code's names, whatever the family
             ways += (lambda layer: f"diffusion_model.{_sgm(layer, blocks)}",)
         found = {way(layer): layer for way in ways for layer in layers}
@@ -114,9 +114,15 @@ class Family:
     def parts_of(self, module: str) -> tuple[str, ...]:
         """The names that the layers would have of which a module of a file is made; () where it is one alone."""
         for end, parts in self.fused.items():
-            if module.endswith(end):
-                return tuple(module.removesuffix(end) + part for part in parts)
+            for spelt in (str, lambda name: name.replace(".", "_")):
+                if module.endswith(spelt(end)):
+                    return tuple(module.removesuffix(spelt(end)) + spelt(part) for part in parts)
         return ()
+
+    def called_there(self, layer: str, in_one: bool) -> tuple[str, ...]:
+        """The names by which a program that has several layers in one may mean this one (``in_one``: as a part)."""
+        whole = [layer.removesuffix(part) + end for end, parts in self.fused.items() for part in parts if layer.endswith(part)]
+        return (layer, _behind(layer), *(whole if in_one else ()))
 
     def encoder_of(self, module: str) -> str | None:
         """Which text encoder a module of a file belongs to, in diffusers' word; None where it belongs to none."""
@@ -125,6 +131,10 @@ class Family:
             if module.startswith((f"{prefix}_", f"{component}.", theirs)):
                 return component
         return None
+
+
+def _behind(layer: str) -> str:
+    return layer.replace("attention.to_out.0", "attention.out")
 
 
 _IN_COMFYUI = {"text_encoder": "text_encoders.clip_l.", "text_encoder_2": "text_encoders.clip_g."}

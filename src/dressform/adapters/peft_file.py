@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -49,12 +49,17 @@ def to_bytes(adapter: Adapter, dtype: torch.dtype = torch.float16, card: Card | 
 
 
 def stated_scalings(
-    metadata: Mapping[str, str], settings: bytes | None, component: str, ranks: Mapping[str, int], decomposed: bool = False
+    metadata: Mapping[str, str],
+    settings: bytes | None,
+    component: str,
+    ranks: Mapping[str, tuple[int, Sequence[str]]],
+    decomposed: bool = False,
 ) -> dict[str, float]:
     """alpha / rank of each layer as a PEFT configuration states it; 1 where none does.
 
     ``metadata`` are a file's own (with diffusers' key), ``settings`` an ``adapter_config.json`` beside it. Ranks and alphas
-    may be stated for single layers, by patterns of their names; with ``use_rslora`` it is alpha / sqrt(rank).
+    may be stated for single layers, by patterns of their names: ``ranks`` has each layer's rank, and the names that it goes by. With
+    ``use_rslora`` it is alpha / sqrt(rank).
     ``decomposed``: DoRA's magnitudes are in the file. Raises BadInput, also where it is said to be DoRA and they are not.
     """
     try:
@@ -68,7 +73,7 @@ def stated_scalings(
                 f"this adapter goes with a base model changed before its training (init_lora_weights {str(begun)[:20]!r}), so it is not "
                 "taken; save it converted to a plain LoRA (PEFT: path_initial_model_for_weight_conversion)"
             )
-        return {layer: _scaling(found, layer, rank) for layer, rank in ranks.items()}
+        return {layer: _scaling(found, names, rank) for layer, (rank, names) in ranks.items()}
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput(f"its PEFT configuration cannot be read ({str(error)[:120]})") from error
 
@@ -78,9 +83,9 @@ def _unprefixed(found: Any, component: str) -> Any:
     return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
 
 
-def _scaling(found: dict[str, Any], layer: str, rank: int) -> float:
+def _scaling(found: dict[str, Any], names: Sequence[str], rank: int) -> float:
     patterns = found.get("alpha_pattern") or {}
-    alpha = next((value for pattern, value in patterns.items() if _matches(pattern, layer)), found.get("lora_alpha"))
+    alpha = next((value for pattern, value in patterns.items() if any(_matches(pattern, name) for name in names)), found.get("lora_alpha"))
     if alpha is None:
         return 1.0
     if isinstance(alpha, bool) or not 0 < float(alpha) < math.inf:

@@ -80,14 +80,14 @@ def revoke(
         entry, quarantined = consenting.revoke(workspace, asset or (), grace_days)
         output.say(f"revoked, line {entry.sequence}: {quarantined} things that came from it can no longer be opened")
         output.note("copies that were given away before cannot be called back")
-        for file in consenting.left_in_the_clear(workspace):
-            output.note(f"{file}: lies open on the disk and came from it; delete it where it should go, too")
         if gone := consenting.shred(workspace):
             output.say(f"shredded {gone} objects")
         else:
             output.note(f"they are shredded after {consenting.days_left(workspace, entry)} days; until then a new grant brings them back")
             named = "".join(f" --asset {one.removeprefix('outfit:')}" for one in entry.body["assets"] if one != "*")
             output.hint(f"to agree again: dressform consent grant {output.path(character)} --permit SCOPES{named}")
+        for file in consenting.left_in_the_clear(workspace):
+            output.note(f"{file}: lies open on the disk and came from it; delete it where it should go, too")
 
 
 @app.command()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from click.core import ParameterSource
 
 from dressform.cli import output
 from dressform.cli import train as training_options
@@ -61,7 +60,8 @@ def command(
 
 def _as_given(context: typer.Context) -> str:
     """The options that were given, once more: train has them all."""
-    given = [p for p in context.command.params if p.name and context.get_parameter_source(p.name) is ParameterSource.COMMANDLINE]
+    said = {p.name: context.get_parameter_source(p.name) for p in context.command.params if p.name}
+    given = [p for p in context.command.params if (source := said.get(p.name)) and source.name == "COMMANDLINE"]
     options = [(p.opts[0], context.params[str(p.name)]) for p in given if p.opts[0].startswith("--")]
     return "".join(f" {option}" if value is True else f" {option} {shlex.quote(str(value))}" for option, value in options)
 

@@ -147,6 +147,8 @@ def asides(workspace: Workspace, outlook: Outlook) -> Iterator[str]:
         yield f"learned again, for their pictures, captions, recipe or identity changed: {', '.join(outlook.anew)}"
     if gone := workspace.taken_back():
         yield f"left out, for consent was taken back: {', '.join(gone)}"
+    if aside := workspace.left_aside():
+        yield f"left out, for they were given as something that was taken back: {', '.join(f'id={p.id[:8]}' for p in aside)}"
 
 
 def _counted(names: Sequence[str], accessories: Sequence[str]) -> str:

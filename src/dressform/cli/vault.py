@@ -78,9 +78,10 @@ def check(
     if anew:
         output.say(f"{anew} damaged encodings forgotten: train makes them anew")
     if len(found.broken) > anew:
+        how = " --read-data" if read_data else ""
         only = all(name.startswith(checking.ENCODINGS) for name in found.broken)
         way = (
-            f"forget what is encoded anew with dressform vault check {output.path(character)} --remove-strays"
+            f"forget what is encoded anew with dressform vault check {output.path(character)}{how} --remove-strays"
             if only
             else "restore it from a backup"
         )
@@ -94,9 +95,9 @@ def export(character: Character, file: Annotated[Path, typer.Argument(help="The 
     from dressform.workspace import consenting, workspace
 
     with opened(character) as her:
-        left = consenting.withheld(her)
+        left, revoked = consenting.withheld(her), lambda: dict(her.gate.state().revoked)
         people = workspace.backed_up_for(her)
-        count = exporting.export(workspace.sealed(her), file, people, lambda: consenting.withheld(her), workspace.in_the_clear(her.root))
+        count = exporting.export(workspace.sealed(her), file, people, left, workspace.in_the_clear(her.root), revoked)
     output.say(f"{file}: {count} objects, sealed to your key{' and the recovery key' if len(people) > 1 else ' alone'}")
     if left:
         output.note(f"{len(left)} more are not in it: they are, came from, or were worked on beside, what was taken back")

@@ -28,7 +28,8 @@ from dressform.store import read_at_most, write_atomically
 NAME = "consent.jsonl"
 VERSION = 1
 FILE_LIMIT_BYTES, LINE_LIMIT_BYTES = 64 << 20, 4 << 20
-_KEPT_FREE_BYTES = 1 << 20
+_KEPT_FREE_BYTES = {"revoke": 0, "narrow": 0, "attest": 1 << 18, "use": 1 << 20}
+"""Of the file's limit, which a line of this kind leaves to the others."""
 _WAIT_SECONDS = 15
 _COMMON = frozenset({"v", "seq", "prev", "at", "kind", "key", "sig"})
 _FIELDS: dict[str, frozenset[str]] = {
@@ -116,12 +117,13 @@ class Ledger:
             raise BadInput("this key is not the owner's: only she can write her ledger")
 
     def _refuse_overfull(self, kind: str, line: bytes) -> None:
-        """Raises BadInput for a line that nobody could read back. What takes consent back finds room that nothing else may fill."""
+        """Raises BadInput for a line that nobody could read back. What takes consent back, and then what forgets, has room kept free."""
         if len(line) > LINE_LIMIT_BYTES:
             raise BadInput(f"too much for one line of the consent ledger ({len(line)} bytes, {LINE_LIMIT_BYTES} at most): do less at once")
-        room = FILE_LIMIT_BYTES - (0 if kind in ("revoke", "narrow") else _KEPT_FREE_BYTES)
-        if len(self._bytes) + len(line) + 1 > room:
-            raise BadInput(f"{self.file.name} is full ({FILE_LIMIT_BYTES >> 20} MiB): consent can be taken back, and nothing more be done")
+        if len(self._bytes) + len(line) + 1 > FILE_LIMIT_BYTES - _KEPT_FREE_BYTES.get(kind, _KEPT_FREE_BYTES["use"]):
+            raise BadInput(
+                f"{self.file.name} is full ({FILE_LIMIT_BYTES >> 20} MiB): consent can be taken back and pictures removed, no more"
+            )
 
 
 def head_of(entries: Sequence[Entry]) -> Head:

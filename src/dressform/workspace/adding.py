@@ -91,7 +91,7 @@ def _conclude(
 ) -> None:
     """One line for the whole of an ``add``, which makes it one to be taken back; its ``notes`` are done with."""
     if sealed:
-        workspace.record(grant, (), sealed)
+        workspace.record_what_is_done(grant, (), sealed)
         make_known(workspace, outfit, kind)
     workspace.store.delete_all(list(notes))
 

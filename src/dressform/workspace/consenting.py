@@ -18,7 +18,7 @@ from dressform.errors import BadInput, Refused, Tampered, UnknownName
 from dressform.records import Character
 from dressform.store import write_atomically
 from dressform.workspace import character_file
-from dressform.workspace.forgetting import files_of
+from dressform.workspace.forgetting import attest, files_of
 from dressform.workspace.ledger_head import keep_head
 from dressform.workspace.workspace import Workspace, asset_of
 
@@ -119,8 +119,7 @@ def shred(workspace: Workspace, now: datetime | None = None) -> int:
     names += _working_files(workspace)
     workspace.store.delete_all(names)
     statement = f"{_SHREDDED} {len(names)} objects after revocation"
-    workspace.gate.ledger.append(workspace.signing_key, "attest", moment, statement=statement, evidence=sorted(gone))
-    keep_head(workspace.store, workspace.gate.ledger)
+    attest(workspace, statement, sorted(gone), moment)
     return len(names)
 
 

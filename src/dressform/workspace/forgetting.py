@@ -5,6 +5,7 @@ What was learned from them stays until ``train`` learns it anew.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -12,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from dressform.consent import lineage
+from dressform.errors import BadInput
 from dressform.records import Picture
 from dressform.train import cache
 from dressform.workspace import captioning, character_file
@@ -26,6 +28,7 @@ def remove(workspace: Workspace, pictures: Sequence[Picture]) -> None:
     The ledger's line comes first, and the rows last, so that one who is interrupted can ask for the same again. Raises Tampered.
     """
     workspace.gate.state()
+    workspace.gate.ledger.refuse_other_key(workspace.signing_key)
     counted = Counter(asset_of(p.outfit) for p in pictures)
     said = ", ".join(f"{count} of {asset}" for asset, count in sorted(counted.items()))
     ids = {p.id for p in pictures}
@@ -49,9 +52,12 @@ def files_of(workspace: Workspace, ids: Collection[str]) -> list[str]:
     return [name for name in workspace.store.list("pictures/") if name.split("/")[1].split(".")[0] in ids]
 
 
-def attest(workspace: Workspace, statement: str, evidence: Sequence[str]) -> None:
-    """Write into the ledger what was forgotten."""
-    workspace.gate.ledger.append(workspace.signing_key, "attest", datetime.now(UTC), statement=statement, evidence=list(evidence))
+def attest(workspace: Workspace, statement: str, evidence: Sequence[str], at: datetime | None = None) -> None:
+    """Write into the ledger what was forgotten; where that is full, without naming each, or not at all: it holds up no forgetting."""
+    for named in (list(evidence), []):
+        with contextlib.suppress(BadInput):
+            workspace.gate.ledger.append(workspace.signing_key, "attest", at or datetime.now(UTC), statement=statement, evidence=named)
+            break
     keep_head(workspace.store, workspace.gate.ledger)
 
 

@@ -64,18 +64,21 @@ def character(root: Path, ask: Ask | None = None) -> list[Finding]:
                 rows.append(Finding("ledger", True, f"{head.length} lines; agreed now: {', '.join(permitted) or 'nothing'}"))
             except DressformError as error:
                 rows.append(Finding("ledger", False, str(error)))
-            rows += [Finding("pictures", False, said) for said in hidden(her)]
+            try:
+                rows += [Finding("pictures", False, said) for said in hidden(her)]
+            except DressformError as error:
+                rows.append(Finding("pictures", False, str(error)))
             return [*rows, base_model(her.character.base_model)]
     except DressformError as error:
         return [Finding("character", False, str(error))]
 
 
 def hidden(her: Workspace) -> Iterator[str]:
-    """Pictures of what her file does not name: nothing is learned from them, and nothing shows them."""
+    """Pictures of what her file does not name: nothing is learned from them."""
     known = {None, *(o.name for o in her.character.outfits)}
     count = Counter(p.outfit for p in her.pictures(every=True) if p.outfit not in known)
     for name, n in count.items():
-        yield f"{n} of {name!r} are hidden, for {NAME} does not name it: write it there again under outfits"
+        yield f"{n} of {name!r} are left aside, for {NAME} does not name it: write it there again under outfits"
 
 
 def offline(on_command: Callable[[str], None] = lambda _name: None) -> Finding:

@@ -94,7 +94,7 @@ def mask(
             on_picture(i + 1, len(wanted))
     finally:  # what is kept is recorded, also where the rest was interrupted
         if done:
-            workspace.record(grant, [p.id for p in done], ())
+            workspace.record_what_is_done(grant, [p.id for p in done], ())
     preview = _preview(workspace, outfit, done[:MOST_SHOWN]) if done else ""
     return Masked(by, tuple(p.source for p in done), tuple(left), preview)
 

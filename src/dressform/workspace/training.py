@@ -211,11 +211,13 @@ def _on_this_base(workspace: Workspace, asked: _Asked, recipes: Recipes) -> Reci
 def _agreed(workspace: Workspace, source: Origin, only: Sequence[str], restart: bool) -> _Asked:
     """What there is to learn from, and consent to it. Raises NotReady or Refused, and UnknownName for an outfit that she has not.
 
-    An outfit that was taken back is left out, and holds up none of the others. An identity that was made elsewhere is not learned, nor
-    is one that is there where ``only`` some outfits are asked for: it needs no pictures of her, and no consent to learn from them.
+    An outfit that was taken back, or that her file does not name, is left out and holds up none of the others. An identity that was made
+    elsewhere is not learned, nor is one that is there where ``only`` some outfits are asked for: it needs no pictures of her, and no
+    consent to learn from them.
     """
-    revoked = workspace.gate.state().revoked
-    pictures = [p for p in workspace.pictures(every=True) if p.outfit is None or asset_of(p.outfit) not in revoked]
+    revoked, gone = workspace.gate.state().revoked, workspace.quarantined()
+    agreed = {None, *(o.name for o in workspace.character.outfits if asset_of(o.name) not in revoked)}
+    pictures = [p for p in workspace.pictures(every=True) if p.outfit in agreed and p.id not in gone]
     there = sorted({p.outfit for p in pictures if p.outfit is not None})
     names = _named(workspace, only, there) if only else there
     her_again = restart and not only

@@ -132,6 +132,10 @@ class Workspace:
     def record(self, grant: Grant[Scope], inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Write into the ledger what was made of what (SHA-256 or picture ids). Raises what ``stands`` does; then nothing is written."""
         self.stands(grant, inputs)
+        self.record_what_is_done(grant, inputs, outputs)
+
+    def record_what_is_done(self, grant: Grant[Scope], inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """``record`` of what lies in the store by now, whatever was taken back since: only what is named can go with the rest."""
         self.gate.ledger.append(
             self.signing_key, "use", datetime.now(UTC),
             action=grant.scope, grant=grant.entry, assets=list(grant.assets), inputs=sorted(inputs), outputs=sorted(outputs),
@@ -145,7 +149,7 @@ class Workspace:
         """
         self.gate.holds(grant)
         if not self.quarantined().isdisjoint(inputs):
-            raise Refused(f"{grant.scope}: what it is made of comes from what was revoked: run dressform train, then try again")
+            raise Refused(f"{grant.scope}: what it is made of comes from what was revoked; run dressform train, which leaves that out")
 
     def permitted(self) -> dict[Scope, tuple[str, ...]]:
         """Each scope, and for what of her (``asset_of``) it holds now: her neutral pictures, and each thing that she wears."""
@@ -153,8 +157,8 @@ class Workspace:
 
     def quarantined(self) -> frozenset[str]:
         """Hashes of everything that descends from what was revoked; of every adapter, where that is everything."""
+        entries = self.gate.ledger.entries()  # first: what is taken back in between is counted, and again with the next line
         revoked = self.gate.state().revoked.keys()
-        entries = self.gate.ledger.entries()
         if self._descended[0] != (head := head_of(entries)):
             self._descended = (head, lineage.descended(entries, revoked))
         found = self._descended[1]
@@ -197,6 +201,11 @@ class Workspace:
         """Names of the outfits and accessories whose consent was taken back and is not given again."""
         revoked = self.gate.state().revoked
         return [o.name for o in self.character.outfits if EVERYTHING in revoked or asset_of(o.name) in revoked]
+
+    def left_aside(self) -> list[Picture]:
+        """Pictures that are here as something that is agreed to, and were given before as something that was taken back."""
+        gone, back = self.quarantined(), self.taken_back()
+        return [p for p in self.pictures(every=True) if p.id in gone and p.outfit not in back]
 
     def none_trained(self) -> NotReady:
         """What to say where no outfit can be worn."""
