@@ -16,8 +16,8 @@ from dressform.records import Figure
 
 COMPARED = ("arms", "ablations")
 """Blocks of whole wardrobes, each asked for as much."""
-REFERENCES = (IN_WORDS, "one plain LoRA", "ours, neutral")
-"""Arms that every other one is held against, question by question."""
+REFERENCES = (IN_WORDS, "one plain LoRA", "ours, neutral", "dressed, no garment named")
+"""Arms that every other one is held against, question by question; the last is what ablations without neutral pictures leave one out of."""
 CURVES = {"outfits": "outfits in the wardrobe", "pictures": "pictures of each outfit"}
 """Blocks that are curves: one arm at several numbers."""
 
