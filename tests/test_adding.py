@@ -249,6 +249,25 @@ def test_what_was_sealed_before_consent_was_taken_back_goes_with_the_rest(
     assert len([n for n in report.notes if "taken back" in n.reason]) == len(sealed) and not {p.id for p in small.pictures()} & sealed
 
 
+def test_what_a_killed_add_sealed_goes_with_what_is_taken_back(small: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.add([written(tmp_path / "coat", 1)], "dress")
+    with monkeypatch.context() as killed:
+        killed.setattr(adding, "_conclude", lambda *_a: None)
+        small.add([written(tmp_path / "a", 4)], "dress")
+    consenting.revoke(small, ["dress"], 0)
+    consenting.shred(small)
+    assert not small.rows() and not list(small.store.list("adding/"))
+    assert small.add([tmp_path / "a"], None).taken == 0
+
+
+def test_an_undo_that_cannot_be_signed_takes_nothing_back(small: Workspace, tmp_path: Path) -> None:
+    small.add([written(tmp_path / "a", 2)], None)
+    small.owner = replace(small.owner, identity=keys.new_identity())
+    with pytest.raises(BadInput, match="not the owner's"):
+        adding.undo(small)
+    assert len(small.pictures()) == 2
+
+
 def test_few_pictures_are_in_memory_at_once(small: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was looked at and not yet taken never grows with the number of files."""
     ahead: list[int] = []

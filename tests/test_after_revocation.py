@@ -15,7 +15,7 @@ from dressform.consent import ledger as ledgers
 from dressform.consent import lineage
 from dressform.consent.scopes import CAREFUL
 from dressform.dress.sampler import SampleConfig
-from dressform.errors import BadInput, NotReady, Refused
+from dressform.errors import BadInput, Full, NotReady, Refused
 from dressform.layfigure import samples
 from dressform.layfigure.world import HELD_OUT_DESIGNS, HELD_OUT_IDENTITIES
 from dressform.pictures.tags import Edit, Where
@@ -162,6 +162,10 @@ def test_a_picture_that_was_something_else_is_left_out_with_what_it_was(aoi: Wor
     assert {p.id for p in moved} < {p.id for p in aoi.pictures()} and not aoi.left_aside()
     consenting.revoke(aoi, ["coat"], 7)
     assert {p.id for p in aoi.left_aside()} == {p.id for p in moved}
+    assert not {p.id for p in (*aoi.pictures(), *captioning.matching(aoi, Where()))} & {p.id for p in moved}
+    assert captioning.edit(aoi, Where.parsed("outfit=neutral"), Edit(add=("seen once",)))
+    (named,) = [p for p in captioning.matching(aoi, Where(), aoi.rows()) if p.id == moved[0].id]
+    assert named.outfit is None, "it can still be named, to be removed"
     assert train(aoi, restart=True) == ("identity",)
     assert not lineage.inputs_of(aoi.gate.ledger.entries(), aoi.adapter_sha256(None)) & {p.id for p in moved}
 
@@ -178,8 +182,8 @@ def test_what_her_file_does_not_name_is_not_learned(aoi: Workspace) -> None:
 @pytest.mark.recipe
 def test_a_full_ledger_holds_up_no_shredding_and_no_removing(aoi: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledgers, "FILE_LIMIT_BYTES", len(aoi.gate.ledger.file.read_bytes()) + 4000)
-    monkeypatch.setattr(ledgers, "_KEPT_FREE_BYTES", {"revoke": 0, "narrow": 0, "attest": 3990, "use": 3990})
-    with pytest.raises(BadInput, match="is full"):
+    monkeypatch.setattr(ledgers, "_KEPT_FREE_BYTES", {"revoke": 0, "narrow": 0, "forgetting": 3990, "use": 3990})
+    with pytest.raises(Full, match="is full"):
         dressing.dress(aoi, dressing.Asked(("coat",), "side view"), SampleConfig(steps=1))
     forgetting.remove(aoi, aoi.pictures("coat"))
     assert not aoi.pictures("coat")

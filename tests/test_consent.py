@@ -16,7 +16,7 @@ from dressform.consent import lineage
 from dressform.consent.gate import EVERYTHING, Gate, Grant, fold
 from dressform.consent.ledger import EMPTY, Head, Ledger
 from dressform.consent.scopes import CAREFUL, PLAIN_WORDS, SCOPES
-from dressform.errors import BadInput, Refused, Tampered
+from dressform.errors import BadInput, Full, Refused, Tampered
 from tests.reference_gate import allowed, histories, written
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,17 +82,19 @@ def test_a_prohibition_wins_and_a_revocation_ends(ledger: Ledger) -> None:
 def test_a_full_ledger_takes_what_takes_back_and_nothing_else(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger.append(KEY, "grant", at(0), **agreed())
     monkeypatch.setattr(ledgers, "FILE_LIMIT_BYTES", len(ledger.file.read_bytes()) + 4000)
-    monkeypatch.setattr(ledgers, "_KEPT_FREE_BYTES", {"revoke": 0, "narrow": 0, "attest": 1500, "use": 3500})
+    monkeypatch.setattr(ledgers, "_KEPT_FREE_BYTES", {"revoke": 0, "narrow": 0, "forgetting": 1500, "use": 3500})
     before = ledger.file.read_bytes()
-    with pytest.raises(BadInput, match="is full"):
+    with pytest.raises(Full, match="is full"):
         ledger.append(KEY, "use", at(1), action="dress", grant="", assets=[], inputs=["x" * 500], outputs=[])
     assert ledger.file.read_bytes() == before
-    ledger.append(KEY, "attest", at(1), statement="x" * 1000, evidence=[])
-    with pytest.raises(BadInput, match="is full"):
-        ledger.append(KEY, "attest", at(1), statement="x" * 1000, evidence=[])
+    with pytest.raises(Full, match="is full"):
+        ledger.append(KEY, "attest", at(1), statement="wrote contact sheets", evidence=["x" * 1000])
+    ledger.append_forgetting(KEY, at(1), statement="x" * 1000, evidence=[])
+    with pytest.raises(Full, match="is full"):
+        ledger.append_forgetting(KEY, at(1), statement="x" * 1000, evidence=[])
     ledger.append(KEY, "revoke", at(1), assets=[EVERYTHING], grace_days=0)
     monkeypatch.setattr(ledgers, "LINE_LIMIT_BYTES", 100)
-    with pytest.raises(BadInput, match="do less at once"):
+    with pytest.raises(Full, match="do less at once"):
         ledger.append(KEY, "narrow", at(2), prohibit=["dress"])
     with pytest.raises(BadInput, match="not the owner's"):
         ledger.refuse_other_key(Ed25519PrivateKey.generate())

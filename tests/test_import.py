@@ -45,7 +45,9 @@ def aoi(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield her
 
 
-def made_elsewhere(layers: dict[str, nn.Module], rank: int = 3, alpha: float = 1.5, **metadata: str) -> bytes:
+def made_elsewhere(
+    layers: dict[str, nn.Module], rank: int = 3, alpha: float = 1.5, dtype: torch.dtype = torch.float16, **metadata: str
+) -> bytes:
     """A kohya file for these layers, with a text encoder's layer beside them."""
     generator, tensors = torch.Generator().manual_seed(rank), {}
     for layer, module in layers.items():
@@ -56,7 +58,7 @@ def made_elsewhere(layers: dict[str, nn.Module], rank: int = 3, alpha: float = 1
         tensors[f"{name}.alpha"] = torch.tensor(alpha)
     text = "lora_te_text_model_encoder_layers_0_mlp_fc1"
     tensors |= {f"{text}.lora_down.weight": torch.ones(2, 16), f"{text}.lora_up.weight": torch.ones(32, 2)}
-    return save({n: t.half() if "alpha" not in n else t for n, t in tensors.items()}, metadata or None)
+    return save({n: t.to(dtype) if "alpha" not in n else t for n, t in tensors.items()}, metadata or None)
 
 
 def given(place: Path, data: bytes, name: str = "coat.safetensors") -> Path:
@@ -200,6 +202,16 @@ def test_an_outfit_is_known_to_stand_on_her_wherever_both_are_taken_in(aoi: Work
     assert aoi.adapter_sha256(None) != before, "another file, of the same tensors"
     assert take(aoi, Asked(made["aoi-dress.safetensors"], "dress")).overlap is None
     assert adapter_of(aoi, "dress").info.identity_sha256 == aoi.adapter_sha256(None)
+
+
+def test_the_same_of_an_identity_that_came_in_full_precision(aoi: Workspace, tmp_path: Path) -> None:
+    take(aoi, Asked(given(tmp_path, made_elsewhere(aoi.backbone.target_layers("attention"), dtype=torch.float32), "her.safetensors")))
+    training.run(aoi, *training.recipes(2, 0, 1))
+    consenting.grant(aoi, ("export:identity", "export:outfit"), (), None, "en")
+    made = {f.name: f for f in exporting.export(aoi, exporting.Wanted(("dress",), identity=True), tmp_path / "out")}
+    aoi.store.delete_all(list(aoi.store.list("adapters/")))
+    take(aoi, Asked(made["aoi.safetensors"]))
+    assert take(aoi, Asked(made["aoi-dress.safetensors"], "dress")).overlap is None
 
 
 def test_what_was_given_away_does_not_come_back_after_consent_is_taken_back(aoi: Workspace, tmp_path: Path) -> None:

@@ -102,8 +102,8 @@ def test_nothing_is_written_on_a_ledger_that_was_put_back(dressed: Workspace) ->
     consenting.revoke(dressed, (), 7)
     file.write_bytes(before)
     with pytest.raises(Tampered):
-        forgetting.remove(dressed, dressed.pictures(every=True))
-    assert file.read_bytes() == before and len(dressed.pictures(every=True)) == 5
+        forgetting.remove(dressed, dressed.rows())
+    assert file.read_bytes() == before and len(dressed.rows()) == 5
 
 
 def test_a_picture_is_named_by_its_id_or_by_its_file_as_it_is_called(small: Workspace, tmp_path: Path) -> None:  # noqa: F811

@@ -8,6 +8,7 @@
     ├── NotReady            a step is missing that must come first (train before dress)
     ├── Failed              a check that was asked for did not pass
     └── StoreError          a file could not be written or read (disk full, damaged)
+        ├── Full            what must be written down has no room left
         ├── Locked          no key at hand opens the vault
         └── Tampered        what lies on the disk is not what was written
 
@@ -56,6 +57,10 @@ class Failed(DressformError):
 
 class StoreError(DressformError):
     """A file could not be written or read; nothing half-written is left."""
+
+
+class Full(StoreError):
+    """What must be written down has no room left; nothing was done."""
 
 
 class Locked(StoreError):

@@ -28,7 +28,7 @@ def command(
         raise BadInput("say which pictures: --where 'outfit=dress source=07.png'; dressform caption show FOLDER --each lists them")
     with opened(character) as workspace:
         adding.go_on(workspace)
-        found = sorted(captioning.matching(workspace, wanted), key=lambda p: (p.outfit or "", p.source))
+        found = sorted(captioning.matching(workspace, wanted, workspace.rows()), key=lambda p: (p.outfit or "", p.source))
         if not found:
             raise BadInput(f"--where {where!r}: no picture fits; dressform caption show {output.path(character)} --each lists them")
         shown = {p.id for p in captioning.shown(workspace, wanted)}

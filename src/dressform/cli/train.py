@@ -143,12 +143,15 @@ def in_one_line(outlook: Outlook) -> str:
 
 def asides(workspace: Workspace, outlook: Outlook) -> Iterator[str]:
     """What somebody may not expect of a training: what is learned again, and what is left out."""
+    from dressform.workspace import health
+
     if outlook.anew:
         yield f"learned again, for their pictures, captions, recipe or identity changed: {', '.join(outlook.anew)}"
     if gone := workspace.taken_back():
         yield f"left out, for consent was taken back: {', '.join(gone)}"
     if aside := workspace.left_aside():
-        yield f"left out, for they were given as something that was taken back: {', '.join(f'id={p.id[:8]}' for p in aside)}"
+        yield f"left out, for they come from what was taken back: {', '.join(f'id={p.id[:8]}' for p in aside)}"
+    yield from health.hidden(workspace)
 
 
 def _counted(names: Sequence[str], accessories: Sequence[str]) -> str:

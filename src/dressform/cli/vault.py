@@ -95,9 +95,11 @@ def export(character: Character, file: Annotated[Path, typer.Argument(help="The 
     from dressform.workspace import consenting, workspace
 
     with opened(character) as her:
-        left, revoked = consenting.withheld(her), lambda: dict(her.gate.state().revoked)
+        before = her.gate.state().revoked.keys()  # first, or what is taken back meanwhile would be in neither
+        left = consenting.withheld(her)
         people = workspace.backed_up_for(her)
-        count = exporting.export(workspace.sealed(her), file, people, left, workspace.in_the_clear(her.root), revoked)
+        beside, still = workspace.in_the_clear(her.root), lambda: her.gate.state().revoked.keys() <= before
+        count = exporting.export(workspace.sealed(her), file, people, left, beside, still)
     output.say(f"{file}: {count} objects, sealed to your key{' and the recovery key' if len(people) > 1 else ' alone'}")
     if left:
         output.note(f"{len(left)} more are not in it: they are, came from, or were worked on beside, what was taken back")

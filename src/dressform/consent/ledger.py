@@ -22,14 +22,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from filelock import FileLock, Timeout
 
 from dressform.consent.scopes import SCOPES
-from dressform.errors import BadInput, StoreError, Tampered
+from dressform.errors import BadInput, Full, StoreError, Tampered
 from dressform.store import read_at_most, write_atomically
 
 NAME = "consent.jsonl"
 VERSION = 1
 FILE_LIMIT_BYTES, LINE_LIMIT_BYTES = 64 << 20, 4 << 20
-_KEPT_FREE_BYTES = {"revoke": 0, "narrow": 0, "attest": 1 << 18, "use": 1 << 20}
-"""Of the file's limit, which a line of this kind leaves to the others."""
+_KEPT_FREE_BYTES = {"revoke": 0, "narrow": 0, "forgetting": 1 << 18, "use": 1 << 20}
+"""Of the file's limit, which a line of this kind (or any other: as a use) leaves to the others."""
 _WAIT_SECONDS = 15
 _COMMON = frozenset({"v", "seq", "prev", "at", "kind", "key", "sig"})
 _FIELDS: dict[str, frozenset[str]] = {
@@ -93,8 +93,15 @@ class Ledger:
     def append(self, key: Ed25519PrivateKey, kind: str, at: datetime, **body: object) -> Entry:
         """Sign and keep one more line, as of ``at`` or, where the clock is behind, of the line before it. Two processes take turns.
 
-        Raises BadInput for a body that the kind does not have.
+        Raises BadInput for a body that the kind does not have, and Full.
         """
+        return self._append(key, kind, at, body, _KEPT_FREE_BYTES.get(kind, _KEPT_FREE_BYTES["use"]))
+
+    def append_forgetting(self, key: Ed25519PrivateKey, at: datetime, *, statement: str, evidence: Sequence[str]) -> Entry:
+        """``append`` what was forgotten, for which there is room where a ledger is full for all else but taking back."""
+        return self._append(key, "attest", at, {"statement": statement, "evidence": list(evidence)}, _KEPT_FREE_BYTES["forgetting"])
+
+    def _append(self, key: Ed25519PrivateKey, kind: str, at: datetime, body: Mapping[str, object], free: int) -> Entry:
         if set(body) != _FIELDS.get(kind):
             raise BadInput(f"a {kind!r} entry has {sorted(_FIELDS.get(kind, ()))}, not {sorted(body)}")
         self.refuse_other_key(key)
@@ -103,7 +110,7 @@ class Ledger:
             with lock.acquire(timeout=_WAIT_SECONDS):
                 last = self.entries()[-1] if self.entries() else None
                 line = _signed(key, kind, max(at, last.at) if last else at, last, body)
-                self._refuse_overfull(kind, line)
+                self._refuse_overfull(line, free)
                 entry = _verified(line, last, self._public)
                 write_atomically(self.file, self._bytes + line + b"\n")
         except Timeout as error:
@@ -111,19 +118,21 @@ class Ledger:
         self.entries()
         return entry
 
+    def is_signed_by(self, key: Ed25519PrivateKey) -> bool:
+        """True for her owner's key."""
+        return key.public_key().public_bytes_raw() == self._public
+
     def refuse_other_key(self, key: Ed25519PrivateKey) -> None:
         """Raises BadInput for a key that cannot sign her lines: better before the work than after it."""
-        if key.public_key().public_bytes_raw() != self._public:
+        if not self.is_signed_by(key):
             raise BadInput("this key is not the owner's: only she can write her ledger")
 
-    def _refuse_overfull(self, kind: str, line: bytes) -> None:
-        """Raises BadInput for a line that nobody could read back. What takes consent back, and then what forgets, has room kept free."""
+    def _refuse_overfull(self, line: bytes, free: int) -> None:
+        """Raises Full for a line that nobody could read back. What takes consent back, and then what forgets, has room kept free."""
         if len(line) > LINE_LIMIT_BYTES:
-            raise BadInput(f"too much for one line of the consent ledger ({len(line)} bytes, {LINE_LIMIT_BYTES} at most): do less at once")
-        if len(self._bytes) + len(line) + 1 > FILE_LIMIT_BYTES - _KEPT_FREE_BYTES.get(kind, _KEPT_FREE_BYTES["use"]):
-            raise BadInput(
-                f"{self.file.name} is full ({FILE_LIMIT_BYTES >> 20} MiB): consent can be taken back and pictures removed, no more"
-            )
+            raise Full(f"too much for one line of the consent ledger ({len(line)} bytes, {LINE_LIMIT_BYTES} at most): do less at once")
+        if len(self._bytes) + len(line) + 1 > FILE_LIMIT_BYTES - free:
+            raise Full(f"{self.file.name} is full ({FILE_LIMIT_BYTES >> 20} MiB): consent can be taken back and pictures removed, no more")
 
 
 def head_of(entries: Sequence[Entry]) -> Head:

@@ -18,19 +18,18 @@ from dressform.vault.vault import Vault
 
 def export(
     vault: Vault, file: Path, recipients: Sequence[str], without: Collection[str] = (),
-    beside: Mapping[str, Path] = MappingProxyType({}), standing: Callable[[], object] = lambda: None,
+    beside: Mapping[str, Path] = MappingProxyType({}), still: Callable[[], bool] = lambda: True,
 ) -> int:  # fmt: skip
     """Write every name of the vault, but those ``without``, and the files ``beside`` it, into ``file``; how many names there were.
 
     ``age -d -i KEY file | tar x`` opens it. Streamed: no more than one object is in memory. What lies beside is read last, for a ledger
     that another process writes meanwhile may be longer than the vault has seen it, and never shorter. Raises BadInput where the file is
-    there already, StoreError where the disk refuses, and Refused where ``standing()``, which says what is taken back, is not at the end
-    what it was at the beginning: by then that may be shredded, and no name tell.
+    there already, StoreError where the disk refuses, and Refused where it may not be kept at the end, for ``still()`` says that more was
+    taken back since: that may be shredded by then, so that no name would tell.
     """
     if file.exists():
         raise BadInput(f"{file}: there already; choose another name")
     people = [pyrage.x25519.Recipient.from_str(r) for r in recipients]
-    before = standing()
     names = [name for name in vault.list() if name not in without]
     out_of, into = os.pipe()
     failures: list[Exception] = []
@@ -62,7 +61,7 @@ def export(
         packer.join()
         if failures:
             raise failures[0]
-        if standing() != before:
+        if not still():
             raise Refused(f"{file}: consent was taken back while it was written, so it was not kept; make it again")
         part.rename(file)
     except (OSError, pyrage.EncryptError) as error:

@@ -6,7 +6,6 @@ than ten; what they became is sealed in batches, each of which is there whole or
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections import deque
@@ -20,7 +19,7 @@ from dressform.consent import lineage
 from dressform.consent.gate import NEUTRAL, Grant
 from dressform.consent.ledger import Entry
 from dressform.consent.refusals import refuse_undressed, refuse_young
-from dressform.errors import BadInput, DressformError, NotReady, Refused
+from dressform.errors import BadInput, DressformError, NotReady
 from dressform.measure.separation import ANOTHER
 from dressform.pictures import intake, sheets, sources
 from dressform.pictures.intake import Decoded
@@ -76,14 +75,18 @@ def add(
 def go_on(workspace: Workspace) -> None:
     """Conclude an ``add`` that was killed between its batches: what it sealed belongs to her set, and its line is in the ledger.
 
-    Where consent does not hold any more it waits.
+    Its line goes by the consent that it was sealed by, whatever was taken back since.
     """
+    if not workspace.gate.ledger.is_signed_by(workspace.signing_key):
+        return
     notes = {name: json.loads(workspace.store.read(name)) for name in workspace.store.list(_UNDER_WAY)}
     for outfit, kind in dict.fromkeys((note["outfit"], note["kind"]) for note in notes.values()):
         own = [name for name, note in notes.items() if note["outfit"] == outfit]
         ids = [i for name in own for i in notes[name]["ids"] if f"pictures/{i}.json" in workspace.store]
-        with contextlib.suppress(Refused):
-            _conclude(workspace, workspace.gate.need("add", asset_of(outfit)), outfit, kind, ids, own)
+        if ids:
+            workspace.record_by("add", notes[own[0]]["grant"], [asset_of(outfit)], (), ids)
+            make_known(workspace, outfit, kind)
+        workspace.store.delete_all(own)
 
 
 def _conclude(
@@ -125,6 +128,7 @@ def undo(workspace: Workspace) -> tuple[str, int]:
     go_on(workspace)
     entry = _last_add(workspace.gate.ledger.entries())
     workspace.gate.need("add", *entry.body["assets"])
+    workspace.gate.ledger.refuse_other_key(workspace.signing_key)
     asset, ids = entry.body["assets"][0], set(entry.body["outputs"])
     here = sum(f"pictures/{i}.json" in workspace.store for i in ids)
     statement = f"{lineage.TOOK_BACK} of line {entry.sequence}: {here} pictures of {asset}"
@@ -243,7 +247,7 @@ class _Taking:
             return
         self.workspace.gate.holds(self.grant)
         note = f"{_UNDER_WAY}{self._ids[0]}.json"
-        said = json.dumps({"outfit": self.outfit, "kind": self.kind, "ids": self._ids}).encode()
+        said = json.dumps({"outfit": self.outfit, "kind": self.kind, "ids": self._ids, "grant": self.grant.entry}).encode()
         self.workspace.store.write_all({**self._waiting, note: said})
         self.sealed += self._ids
         self.under_way.append(note)

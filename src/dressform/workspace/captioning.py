@@ -33,12 +33,13 @@ class Change:
     after: str
 
 
-def matching(workspace: Workspace, where: Where) -> list[Picture]:
-    """Her pictures that the filter means. Raises UnknownName for an outfit that she has not."""
+def matching(workspace: Workspace, where: Where, among: Sequence[Picture] | None = None) -> list[Picture]:
+    """Her pictures (or those ``among`` these) that the filter means. Raises UnknownName for an outfit that she has not."""
     for key, value in where.conditions:
         if key == "outfit" and value != "neutral":
             workspace.outfit(value)
-    return [p for p in workspace.pictures(every=True) if where.holds(p.outfit or "neutral", p.caption, p.source, p.id)]
+    some = workspace.pictures(every=True) if among is None else among
+    return [p for p in some if where.holds(p.outfit or "neutral", p.caption, p.source, p.id)]
 
 
 def shown(workspace: Workspace, where: Where) -> list[Picture]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -14,11 +15,11 @@ from dressform.consent.gate import EVERYTHING, MOST_GRACE_DAYS, NEUTRAL, fold, g
 from dressform.consent.ledger import Entry, Head, head_of
 from dressform.consent.profile import refuse_against
 from dressform.consent.scopes import PLAIN_WORDS, SCOPES, Scope
-from dressform.errors import BadInput, Refused, Tampered, UnknownName
+from dressform.errors import BadInput, DressformError, Refused, Tampered, UnknownName
 from dressform.records import Character
 from dressform.store import write_atomically
 from dressform.workspace import character_file
-from dressform.workspace.forgetting import attest, files_of
+from dressform.workspace.forgetting import attest_where_it_fits, files_of, has_pictures
 from dressform.workspace.ledger_head import keep_head
 from dressform.workspace.workspace import Workspace, asset_of
 
@@ -87,6 +88,10 @@ def revoke(workspace: Workspace, assets: Sequence[str], grace_days: int) -> tupl
         named = [EVERYTHING]
     if not 0 <= grace_days <= MOST_GRACE_DAYS:
         raise BadInput(f"--grace-days {grace_days}: use 0 to {MOST_GRACE_DAYS}")
+    from dressform.workspace import adding
+
+    with contextlib.suppress(DressformError):  # what holds that up must not hold this up
+        adding.go_on(workspace)  # what a killed add sealed is named first, or it would not go with the rest
     entry = workspace.gate.ledger.append(workspace.signing_key, "revoke", datetime.now(UTC), assets=named, grace_days=grace_days)
     keep_head(workspace.store, workspace.gate.ledger)
     quarantined = len(workspace.quarantined())
@@ -109,8 +114,8 @@ def shred(workspace: Workspace, now: datetime | None = None) -> int:
     entries = workspace.gate.ledger.entries()
     revoked = workspace.gate.state().revoked
     ended = {a: grace_ends(one) for a, one in revoked.items() if moment >= grace_ends(one) or not one[1]}  # none: whatever the clock was
-    if not ended:
-        return 0
+    if not ended or not workspace.gate.ledger.is_signed_by(workspace.signing_key):
+        return 0  # another person's command leaves it to her next one
     gone = lineage.descended(entries, ended.keys())
     names = [*_named_pictures(workspace, ended.keys(), gone), *_adapters_among(workspace, ended.keys(), gone)]
     told = max((e.at for e in entries if e.kind == "attest" and e.body["statement"].startswith(_SHREDDED)), default=None)
@@ -119,7 +124,7 @@ def shred(workspace: Workspace, now: datetime | None = None) -> int:
     names += _working_files(workspace)
     workspace.store.delete_all(names)
     statement = f"{_SHREDDED} {len(names)} objects after revocation"
-    attest(workspace, statement, sorted(gone), moment)
+    attest_where_it_fits(workspace, statement, sorted(gone), moment)
     return len(names)
 
 
@@ -204,7 +209,7 @@ def _asset(workspace: Workspace, word: str) -> str:
         return word
     name = word.removeprefix("outfit:")
     known = workspace.character.outfit(name) is not None or outfit_asset(name) in fold(workspace.gate.ledger.entries()).revoked
-    if not known and not workspace.pictures(name):
+    if not known and not has_pictures(workspace, name):
         raise UnknownName("outfit", name, [NEUTRAL, *(o.name for o in workspace.character.outfits)])
     return outfit_asset(name)
 
@@ -212,7 +217,7 @@ def _asset(workspace: Workspace, word: str) -> str:
 def _named_pictures(workspace: Workspace, over: Collection[str], gone: frozenset[str]) -> list[str]:
     """Everything of the pictures of these assets, and of those that a model drew from them."""
     everything = EVERYTHING in over
-    rows = workspace.pictures(every=True)
+    rows = workspace.rows()
     ids = {p.id for p in rows if everything or asset_of(p.outfit) in over}
     return files_of(workspace, ids | gone)
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from dressform.consent import lineage
-from dressform.errors import BadInput
+from dressform.errors import Full
 from dressform.records import Picture
 from dressform.train import cache
 from dressform.workspace import captioning, character_file
@@ -32,7 +32,7 @@ def remove(workspace: Workspace, pictures: Sequence[Picture]) -> None:
     counted = Counter(asset_of(p.outfit) for p in pictures)
     said = ", ".join(f"{count} of {asset}" for asset, count in sorted(counted.items()))
     ids = {p.id for p in pictures}
-    attest(workspace, f"{lineage.REMOVED}: {said}", sorted(ids))
+    attest_where_it_fits(workspace, f"{lineage.REMOVED}: {said}", sorted(ids))
     forget(workspace, ids)
     for outfit in {p.outfit for p in pictures}:
         forget_empty(workspace, outfit)
@@ -53,12 +53,16 @@ def files_of(workspace: Workspace, ids: Collection[str]) -> list[str]:
 
 
 def attest(workspace: Workspace, statement: str, evidence: Sequence[str], at: datetime | None = None) -> None:
-    """Write into the ledger what was forgotten; where that is full, without naming each, or not at all: it holds up no forgetting."""
-    for named in (list(evidence), []):
-        with contextlib.suppress(BadInput):
-            workspace.gate.ledger.append(workspace.signing_key, "attest", at or datetime.now(UTC), statement=statement, evidence=named)
-            break
+    """Write into the ledger what was forgotten. Raises Full."""
+    workspace.gate.ledger.append_forgetting(workspace.signing_key, at or datetime.now(UTC), statement=statement, evidence=list(evidence))
     keep_head(workspace.store, workspace.gate.ledger)
+
+
+def attest_where_it_fits(workspace: Workspace, statement: str, evidence: Sequence[str], at: datetime | None = None) -> None:
+    """The same; in a ledger that is full without naming each, or not at all: it holds up no forgetting."""
+    for named in (evidence, ()):
+        with contextlib.suppress(Full):
+            return attest(workspace, statement, named, at)
 
 
 def forget_empty(workspace: Workspace, outfit: str | None) -> None:

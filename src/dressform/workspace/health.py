@@ -76,7 +76,7 @@ def character(root: Path, ask: Ask | None = None) -> list[Finding]:
 def hidden(her: Workspace) -> Iterator[str]:
     """Pictures of what her file does not name: nothing is learned from them."""
     known = {None, *(o.name for o in her.character.outfits)}
-    count = Counter(p.outfit for p in her.pictures(every=True) if p.outfit not in known)
+    count = Counter(p.outfit for p in her.rows() if p.outfit not in known)
     for name, n in count.items():
         yield f"{n} of {name!r} are left aside, for {NAME} does not name it: write it there again under outfits"
 

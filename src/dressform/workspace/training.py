@@ -215,9 +215,9 @@ def _agreed(workspace: Workspace, source: Origin, only: Sequence[str], restart: 
     elsewhere is not learned, nor is one that is there where ``only`` some outfits are asked for: it needs no pictures of her, and no
     consent to learn from them.
     """
-    revoked, gone = workspace.gate.state().revoked, workspace.quarantined()
+    revoked = workspace.gate.state().revoked
     agreed = {None, *(o.name for o in workspace.character.outfits if asset_of(o.name) not in revoked)}
-    pictures = [p for p in workspace.pictures(every=True) if p.outfit in agreed and p.id not in gone]
+    pictures = [p for p in workspace.pictures(every=True) if p.outfit in agreed]
     there = sorted({p.outfit for p in pictures if p.outfit is not None})
     names = _named(workspace, only, there) if only else there
     her_again = restart and not only

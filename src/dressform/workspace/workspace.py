@@ -84,11 +84,26 @@ class Workspace:
 
     # pictures ---------------------------------------------------------------------------------------
     def pictures(self, outfit: str | None = None, every: bool = False) -> list[Picture]:
-        """Neutral pictures, those of one outfit, or every one; none that a model drew from what was revoked since."""
-        rows = [json.loads(self.store.read(name)) for name in self.store.list("pictures/") if name.endswith(".json")]
-        found = [p for p in (Picture(**row) for row in rows) if every or p.outfit == outfit]
-        gone = self.quarantined() if any(p.generation for p in found) else frozenset[str]()
-        return [p for p in found if not p.generation or p.id not in gone]
+        """Neutral pictures, those of one outfit, or every one.
+
+        Of what was revoked those alone that are here as that, for the gate to refuse: none that a model drew from it, and none that was
+        given as it before and is here as something else (``left_aside``).
+        """
+        aside = {p.id for p in self.left_aside()}
+        return [p for p in self.rows() if (every or p.outfit == outfit) and p.id not in aside]
+
+    def rows(self) -> list[Picture]:
+        """Every picture in the store, whatever was agreed."""
+        names = [name for name in self.store.list("pictures/") if name.endswith(".json")]
+        return [Picture(**json.loads(self.store.read(name))) for name in names]
+
+    def left_aside(self) -> list[Picture]:
+        """Pictures that come from what was revoked, and are here as something that is agreed to, or were drawn."""
+        gone = self.quarantined()
+        if not gone:
+            return []
+        revoked = self.gate.state().revoked
+        return [p for p in self.rows() if p.id in gone and (p.generation or not {asset_of(p.outfit), EVERYTHING} & revoked.keys())]
 
     def add(
         self, given: Sequence[Path], outfit: str | None, on_file: Callable[[int, int], None] = lambda _done, _all: None,
@@ -136,9 +151,13 @@ class Workspace:
 
     def record_what_is_done(self, grant: Grant[Scope], inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """``record`` of what lies in the store by now, whatever was taken back since: only what is named can go with the rest."""
+        self.record_by(grant.scope, grant.entry, grant.assets, inputs, outputs)
+
+    def record_by(self, scope: str, entry: str, assets: Sequence[str], inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """The same by the line of the ledger that a grant stood on."""
         self.gate.ledger.append(
             self.signing_key, "use", datetime.now(UTC),
-            action=grant.scope, grant=grant.entry, assets=list(grant.assets), inputs=sorted(inputs), outputs=sorted(outputs),
+            action=scope, grant=entry, assets=list(assets), inputs=sorted(inputs), outputs=sorted(outputs),
         )  # fmt: skip
         keep_head(self.store, self.gate.ledger)
 
@@ -180,12 +199,15 @@ class Workspace:
         return sha256(self.store.read(self.adapter_name(outfit))).hexdigest()
 
     def identity_tensors(self, sha256_of_file: str) -> str:
-        """The SHA-256 of the tensors alone of her identity, where its file has this hash; empty for another, or none."""
+        """The SHA-256 of the tensors alone of her identity as it is exported, where its file has this hash; empty for another, or none."""
         from dressform.adapters import files
 
         name = self.adapter_name(None)
         data = self.store.read(name) if sha256_of_file and name in self.store else b""
-        return files.tensor_area_sha256(data) if data and sha256(data).hexdigest() == sha256_of_file else ""
+        if sha256(data).hexdigest() != sha256_of_file:
+            return ""
+        who = files.from_bytes(data, self.backbone.target_layers(files.targets_of(data)), self.backbone.sha256)
+        return files.tensor_area_sha256(files.to_bytes(who))
 
     # adapters ---------------------------------------------------------------------------------------
     def adapter_name(self, outfit: str | None) -> str:
@@ -201,11 +223,6 @@ class Workspace:
         """Names of the outfits and accessories whose consent was taken back and is not given again."""
         revoked = self.gate.state().revoked
         return [o.name for o in self.character.outfits if EVERYTHING in revoked or asset_of(o.name) in revoked]
-
-    def left_aside(self) -> list[Picture]:
-        """Pictures that are here as something that is agreed to, and were given before as something that was taken back."""
-        gone, back = self.quarantined(), self.taken_back()
-        return [p for p in self.pictures(every=True) if p.id in gone and p.outfit not in back]
 
     def none_trained(self) -> NotReady:
         """What to say where no outfit can be worn."""
