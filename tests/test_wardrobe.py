@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import Result
 from safetensors.torch import load
+from typer.testing import CliRunner
 
 from dressform.adapters.stack import Adapter
 from dressform.cli import plan as plan_command
 from dressform.cli import train as options
+from dressform.cli.app import app
 from dressform.consent import lineage
 from dressform.dress.garments import covering
 from dressform.errors import BadInput, Failed, Mismatch, NotReady, Refused, StoreError, UnknownName
@@ -424,20 +427,21 @@ def test_groups_of_micro_steps_and_of_another_run_are_known(made) -> None:
 
 
 @pytest.mark.recipe
-def test_plan_says_how_far_a_begun_training_is(made, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_says_how_far_a_begun_training_is(made, monkeypatch: pytest.MonkeyPatch) -> None:
+    def plan(*options: str) -> Result:
+        return CliRunner().invoke(app, ["plan", str(her.root), *options])
+
     her = made("her")
     begun(her)
     monkeypatch.setattr(plan_command, "opened", lambda _folder: nullcontext(her))
     monkeypatch.setattr(options, "asked", lambda *_: recipes())
-    plan_command.command(her.root)
-    assert "outfits: dress, coat, kimono, apron, gone on with after 2 of 3 steps" in capsys.readouterr().out
-    plan_command.command(her.root, outfit="coat, apron")
-    said = capsys.readouterr()
-    assert "outfits: coat, apron, gone on with after 2 of 3 steps, 2 pictures of each in a step" in said.out
-    assert "memory: 2 outfits together" in said.out and f"dressform train {her.root} --outfit coat,apron" in said.err
+    assert "outfits: dress, coat, kimono, apron, gone on with after 2 of 3 steps" in plan().stdout
+    said = plan("--outfit", "coat, apron")
+    assert "outfits: coat, apron, gone on with after 2 of 3 steps, 2 pictures of each in a step" in said.stdout
+    assert "memory: 2 outfits together" in said.stdout and f"dressform train {her.root} --outfit 'coat, apron'" in said.stderr
     for nothing in ("", ",", "coat,"):
-        with pytest.raises(BadInput, match="--outfit"):
-            plan_command.command(her.root, outfit=nothing)
+        refused = plan("--outfit", nothing)
+        assert isinstance(refused.exception, BadInput) and "--outfit" in str(refused.exception)
 
 
 @pytest.mark.recipe

@@ -85,6 +85,7 @@ def opened(root: Path, identity: str) -> Workspace:
     found.character = Character("aoi", "aoi", "original", 24, BASE)
     found.__dict__["backbone"] = _Known()
     found.__dict__["gate"] = SimpleNamespace(permitted=lambda assets: {"caption": tuple(assets)})
+    found.__dict__["quarantined"] = frozenset  # nothing
     return found
 
 
