@@ -84,7 +84,7 @@ def go_on(workspace: Workspace) -> None:
         own = [name for name, note in notes.items() if note["outfit"] == outfit]
         ids = [i for name in own for i in notes[name]["ids"] if f"pictures/{i}.json" in workspace.store]
         if ids:
-            workspace.record_by("add", notes[own[0]]["grant"], [asset_of(outfit)], (), ids)
+            workspace.record_by("add", notes[own[0]].get("grant", ""), [asset_of(outfit)], (), ids)
             make_known(workspace, outfit, kind)
         workspace.store.delete_all(own)
 

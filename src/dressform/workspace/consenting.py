@@ -81,6 +81,8 @@ def revoke(workspace: Workspace, assets: Sequence[str], grace_days: int) -> tupl
 
     Taking back is always possible: on a ledger that was put back from an older copy, it takes back everything.
     """
+    from dressform.workspace import adding
+
     named = [_asset(workspace, a) for a in assets] or [EVERYTHING]
     try:
         workspace.gate.state()
@@ -88,8 +90,6 @@ def revoke(workspace: Workspace, assets: Sequence[str], grace_days: int) -> tupl
         named = [EVERYTHING]
     if not 0 <= grace_days <= MOST_GRACE_DAYS:
         raise BadInput(f"--grace-days {grace_days}: use 0 to {MOST_GRACE_DAYS}")
-    from dressform.workspace import adding
-
     with contextlib.suppress(DressformError):  # what holds that up must not hold this up
         adding.go_on(workspace)  # what a killed add sealed is named first, or it would not go with the rest
     entry = workspace.gate.ledger.append(workspace.signing_key, "revoke", datetime.now(UTC), assets=named, grace_days=grace_days)

@@ -89,8 +89,9 @@ class Workspace:
         Of what was revoked those alone that are here as that, for the gate to refuse: none that a model drew from it, and none that was
         given as it before and is here as something else (``left_aside``).
         """
-        aside = {p.id for p in self.left_aside()}
-        return [p for p in self.rows() if (every or p.outfit == outfit) and p.id not in aside]
+        rows = self.rows()
+        aside = {p.id for p in self._aside(rows)}
+        return [p for p in rows if (every or p.outfit == outfit) and p.id not in aside]
 
     def rows(self) -> list[Picture]:
         """Every picture in the store, whatever was agreed."""
@@ -99,11 +100,14 @@ class Workspace:
 
     def left_aside(self) -> list[Picture]:
         """Pictures that come from what was revoked, and are here as something that is agreed to, or were drawn."""
+        return self._aside(self.rows())
+
+    def _aside(self, rows: Sequence[Picture]) -> list[Picture]:
         gone = self.quarantined()
         if not gone:
             return []
         revoked = self.gate.state().revoked
-        return [p for p in self.rows() if p.id in gone and (p.generation or not {asset_of(p.outfit), EVERYTHING} & revoked.keys())]
+        return [p for p in rows if p.id in gone and (p.generation or not {asset_of(p.outfit), EVERYTHING} & revoked.keys())]
 
     def add(
         self, given: Sequence[Path], outfit: str | None, on_file: Callable[[int, int], None] = lambda _done, _all: None,
