@@ -100,12 +100,14 @@ def against_compiled(base: Assembled, config: TrainConfig, count: int, turns: Tu
 def against_peft(base: Assembled, config: TrainConfig, count: int, turns: Turns) -> dict[str, Ratio]:
     """Our wardrobe in one pass over the same plain steps with PEFT and diffusers, one LoRA after another.
 
-    Twice: given our cached latents and embeddings, and encoding pictures and captions at each step as diffusers' script does.
+    Twice: given our cached latents and embeddings, and encoding pictures and captions at each step as diffusers' script does. The making
+    of PEFT's layers is not timed: a training of a few steps would count it for more than it is in one of hundreds.
     """
+    unet, data = with_peft.with_new_layers(base, config), pictures(base, "peft")
 
     def with_peft_alone(encoded: Callable[[Rows], Rows]) -> None:
         for i in range(count):
-            with_peft.trained(base, pictures(base, "peft"), replace(config, seed=i), encoded)
+            with_peft.train(base, unet, data, replace(config, seed=i), encoded)
 
     seconds = turns.seconds(
         {
