@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmarks import with_peft
-from benchmarks.differences import paired
+from benchmarks.differences import over_trainings, paired
 from benchmarks.separation import report
 from benchmarks.separation.arms import Recipe, plain_material
 from benchmarks.separation.cases import Case, material
@@ -197,7 +197,28 @@ def test_arms_are_held_against_a_reference_question_by_question(tmp_path: Path) 
     found = json.loads((tmp_path / "report.json").read_text())["figures"][f"beside {IN_WORDS}.ours, neutral.identity_fidelity"]
     assert found["value"] == 0.25 and found["n"] == 4
     with pytest.raises(ValueError, match="different things"):
-        beside(ours.outcomes, [replace(o, asked="coat") for o in words.outcomes])
+        beside([(ours.outcomes, [replace(o, asked="coat") for o in words.outcomes])])
+
+
+def test_what_differs_from_training_to_training_widens_the_interval_of_a_difference() -> None:
+    """Student's t over 0.5, 0.5, 0.5 and -0.5: 1/4 +- 3.182 x 0.5 / sqrt(4)."""
+    better, worse = ([True] * 50 + [True] * 50, [True] * 50 + [False] * 50), ([True] * 50 + [False] * 50, [True] * 50 + [True] * 50)
+    found = over_trainings([better, better, worse])
+    assert (found.value, found.low, found.high) == pytest.approx((1 / 6, -1.0, 1.0)) and found.n == 300  # no share lies further apart
+    found = over_trainings([better, better, better, worse])
+    assert (found.value, found.low, found.high) == pytest.approx((0.25, 0.25 - 0.7955, 1.0), abs=1e-3)
+    alike = over_trainings([better, better])  # no training differs: what the pictures say stays
+    assert alike == paired(better[0] * 2, better[1] * 2) and over_trainings([better]) == paired(*better)
+
+
+def test_a_run_that_was_half_written_is_made_again(tmp_path: Path) -> None:
+    lines, (one, two) = tmp_path / "outcomes.jsonl", (_run("arms", Case("beryl")), _run("arms", Case("edda")))
+    report.add(one, lines)
+    with lines.open("a") as file:
+        file.write(two.line()[:40])
+    assert report.read(lines, one.made_with) == [one]
+    report.add(two, lines)
+    assert report.read(lines, one.made_with) == [one, two]
 
 
 def test_a_curve_of_wardrobes_ends_at_the_eight_that_the_arms_have() -> None:

@@ -38,8 +38,7 @@ def main() -> None:
     with ProcessPoolExecutor(args.jobs, get_context("spawn"), worker.begin, (args.device, args.jobs)) as pool:
         for i, finished in enumerate(as_completed([pool.submit(worker.run, tasks) for tasks in left])):
             for run in finished.result():
-                with lines.open("a") as file:
-                    file.write(run.line())
+                report.add(run, lines)
                 short = table.figures(run.outcomes)
                 told = ", ".join(f"{name} {short[name].value:.1%}" for name in ("burn_in", "outfit_fidelity", "identity_fidelity"))
                 print(f"{i + 1}/{len(left)} {run.key}: {told}, {run.seconds:.0f} s, {time.monotonic() - began:.0f} s so far", flush=True)

@@ -41,9 +41,22 @@ class Run:
         return json.dumps(asdict(self) | {"outcomes": [[*astuple(o)] for o in self.outcomes]}, separators=(",", ":")) + "\n"
 
 
+def add(run: Run, lines: Path) -> None:
+    """One more finished run, after what is whole of those that are there."""
+    lines.touch()
+    with lines.open("r+b") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.seek(0, 2)
+        file.write(run.line().encode())
+
+
 def read(lines: Path, made_with: str) -> list[Run]:
-    """The finished runs of this base model and this reader; those of others stay in the file and do not count."""
-    rows = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
+    """The finished runs of this base model and this reader; those of others stay in the file and do not count.
+
+    Nor does a last line without its end: whoever wrote it was stopped.
+    """
+    whole = lines.read_text().rpartition("\n")[0] if lines.exists() else ""
+    rows = [json.loads(line) for line in whole.splitlines()]
     return [
         Run(**row | {"case": Case(**row["case"]), "outcomes": tuple(Outcome(*o) for o in row["outcomes"])})
         for row in rows
@@ -86,7 +99,8 @@ def _about(runs: Sequence[Run]) -> str:
         f"{len(runs)} trainings, {hours:.1f} hours of training; characters {', '.join(people)}; training seeds "
         f"{', '.join(map(str, seeds))}; {where}. Every arm may choose among the same pictures and has "
         "the same base model, layers, rank, steps and learning rate; these were chosen for dressform, on development characters that "
-        "are not among these. 95 % intervals."
+        "are not among these. 95 % intervals: Wilson's of a share; of a difference the wider of Newcombe's for pairs, over pictures, and "
+        "Student's t over trainings."
     )
 
 
@@ -108,13 +122,11 @@ def _beside(runs: Sequence[Run], reference: str) -> dict[str, dict[str, Figure]]
     """Arm -> how far it lies above the ``reference`` arm, over the cases that both have: those were asked the same."""
     whole = [run for run in runs if run.block in COMPARED]
     asked = {run.case: run.outcomes for run in whole if run.arm == reference}
-    pairs: dict[str, tuple[list[Outcome], list[Outcome]]] = {}
+    pairs: dict[str, list[tuple[Sequence[Outcome], Sequence[Outcome]]]] = {}
     for run in whole:
         if run.arm != reference and run.case in asked and len(run.outcomes) == len(asked[run.case]):
-            own, beside = pairs.setdefault(run.arm, ([], []))
-            own.extend(run.outcomes)
-            beside.extend(asked[run.case])
-    return {arm: table.beside(own, beside) for arm, (own, beside) in pairs.items()}
+            pairs.setdefault(run.arm, []).append((run.outcomes, asked[run.case]))
+    return {arm: table.beside(trainings) for arm, trainings in pairs.items()}
 
 
 def curves_of(runs: Sequence[Run], block: str) -> dict[str, dict[int, dict[str, Figure]]]:

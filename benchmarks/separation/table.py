@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from benchmarks.differences import apart, paired
+from benchmarks.differences import apart, over_trainings
 from benchmarks.separation.probing import Outcome
 from dressform.measure.statistics import share
 from dressform.records import Figure
@@ -51,18 +51,19 @@ def figures(outcomes: Iterable[Outcome]) -> dict[str, Figure]:
 BESIDE = ("burn_in", "outfit_fidelity", "identity_fidelity", "identity_base_garments", "conformity")
 
 
-def beside(one: Sequence[Outcome], other: Sequence[Outcome]) -> dict[str, Figure]:
-    """How far ``one`` lies above ``other``, which was asked the same, question by question. Raises ValueError where it was not."""
-    if [(o.group, o.asked) for o in one] != [(o.group, o.asked) for o in other]:
+def beside(trainings: Sequence[tuple[Sequence[Outcome], Sequence[Outcome]]]) -> dict[str, Figure]:
+    """How far one arm lies above another, question by question: for each training, the outcomes of both.
+
+    Raises ValueError where the two were not asked the same.
+    """
+    if any([(o.group, o.asked) for o in one] != [(o.group, o.asked) for o in other] for one, other in trainings):
         raise ValueError("the two were asked different things")
 
-    pairs = list(zip(one, other, strict=True))
-    found = {}
-    for name in BESIDE:
+    def counted(outcomes: Sequence[Outcome], name: str) -> list[bool]:
         groups, right = MEASURES[name]
-        own = [(right(a), right(b)) for a, b in pairs if a.group in groups]
-        found[name] = paired([a for a, _ in own], [b for _, b in own])
-    return found
+        return [right(o) for o in outcomes if o.group in groups]
+
+    return {name: over_trainings([(counted(one, name), counted(other, name)) for one, other in trainings]) for name in BESIDE}
 
 
 def matrix(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Figure]]:
