@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from dressform.cli import preflight
 from dressform.errors import BadInput, NotReady, Refused, StoreError, UnknownName
 from dressform.measure import reader as reading
 from dressform.pictures import intake, tags
@@ -279,6 +280,20 @@ def test_fix_does_what_the_lint_calls_safe_as_one_change(captioned: Workspace) -
     looking.refuse_serious(after)
     captioning.undo(captioned)
     assert said(captioned) == before
+
+
+def test_where_one_outfit_is_trained_alone_what_is_found_of_others_stops_nothing(
+    captioned: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serious = {f.about for f in looking.findings(captioned) if f.severity == "serious"}
+    for her_again in (True, False):
+        monkeypatch.setattr("dressform.workspace.planning.may_stay", lambda _, stays=not her_again: stays)
+        with pytest.raises(NotReady, match="green eyes"):
+            preflight.passed(captioned, False, sorted(serious))
+    preflight.passed(captioned, False, ["another"])
+    monkeypatch.setattr("dressform.workspace.planning.may_stay", lambda _: False)
+    with pytest.raises(NotReady, match="green eyes"):  # her identity is learned from all of them
+        preflight.passed(captioned, False, ["another"])
 
 
 def test_near_duplicates_in_the_store_are_found_and_the_sharpest_comes_first(captioned: Workspace) -> None:

@@ -35,3 +35,4 @@ def test_captions_are_linted_mended_edited_and_undone_and_train_stops_on_them(tm
     refused(run("caption", "read", "aoi", cwd=tmp_path), "embedded")
     refused(run("mask", "aoi", "--by", "magic", cwd=tmp_path), "reader, words, neutral")
     refused(run("mask", "aoi", "--by", "neutral", cwd=tmp_path), "3 pictures have no mask")
+    refused(run("mask", "aoi", "--by", "neutral", "--word", "red dress", cwd=tmp_path), "--word is for --by words")

@@ -169,6 +169,11 @@ def sheet(her: Workspace) -> Workspace:
     return her
 
 
+def test_what_else_was_asked_for_is_in_the_caption_too(sheet: Workspace, asked_for: list[Row]) -> None:
+    (made, *_) = drafting.propose(sheet, Asked(want=4, tries=1, text="holding an umbrella"), CONFIG).candidates
+    assert made.caption.endswith(" background, holding an umbrella") and "holding an umbrella" in asked_for[0].prompt
+
+
 def test_a_sheet_of_three_grows_to_a_set_by_what_is_approved(sheet: Workspace, asked_for: list[Row]) -> None:
     made = drafting.propose(sheet, Asked(want=9, tries=2), CONFIG)
     assert len(made.candidates) == 6 and not made.left and len(asked_for) == 12

@@ -57,6 +57,13 @@ def test_a_name_that_would_break_the_tag_is_refused() -> None:
         text(replace(MADE, worn=(Worn("a:b>", 1.0, ""),)))
 
 
+def test_a_prompt_that_would_load_something_else_is_refused() -> None:
+    for made in (replace(MADE, prompt="aoi, <lora:other:0.9>"), replace(MADE, negative="<hypernet:blur:1>")):
+        with pytest.raises(BadInput, match="would load that"):
+            text(made)
+    assert "<3" in infotext_reader.read(text(replace(MADE, prompt="aoi <3")))["Prompt"]
+
+
 def test_pillow_writes_it_as_the_chunk_that_every_site_reads() -> None:
     from dressform.workspace.finishing import png
 

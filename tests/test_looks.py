@@ -34,3 +34,8 @@ def test_looks_are_averaged_and_the_first_alone_says_how_tall_she_is() -> None:
     [once], [often] = reader.read(picture, [Look()]), reader.read(picture, [Look(), Look(-1, 0), Look(-1, 0)])
     assert once.words["skin"] == VOCABULARY["skin"][0] and often.words["skin"] == VOCABULARY["skin"][1]
     assert once.words["height"] == often.words["height"] == VOCABULARY["height"][0]
+
+
+def test_a_picture_of_another_height_is_resampled() -> None:
+    reader = Reader(_Sees(), {})  # type: ignore[arg-type]
+    assert len(reader.read(torch.zeros(1, 3, 256, 128, dtype=torch.uint8), [Look()])) == 1

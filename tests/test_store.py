@@ -53,6 +53,18 @@ def test_a_full_disk_keeps_the_old_bytes_and_leaves_no_scrap(tmp_path: Path, mon
     assert store.read("a.bin") == b"old" and [p.name for p in tmp_path.iterdir()] == ["a.bin"]
 
 
+def test_where_nothing_can_be_written_the_error_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(*_of: object, **_how: object) -> int:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", read_only)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(StoreError, match="Read-only file system"):
+        DirectoryStore(tmp_path).write("a.bin", b"new")
+    with pytest.raises(StoreError, match=r"/none.*name a file that is there"):
+        read_at_most(tmp_path / "none", 10)
+
+
 def test_several_names_are_kept_and_forgotten_together(store: Store) -> None:
     store.write("a/1", b"old")
     store.write_all({"a/1": b"one", "a/2": b"two", "b/3": b"three"})

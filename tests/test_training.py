@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -11,10 +12,10 @@ from dressform.errors import BadInput, Failed, NotReady
 from dressform.records import AdapterInfo
 from dressform.train import checkpoint
 from dressform.train.config import TrainConfig
-from dressform.train.data import Named, Shares, TrainingSet, apart, encode, garment_cells, held_out_rows, rows_at, time_of
+from dressform.train.data import HELD_OUT_ROWS, Named, Shares, TrainingSet, apart, encode, garment_cells, held_out_rows, rows_at, time_of
 from dressform.train.events import StepDone
 from dressform.train.learner import Learner
-from dressform.train.loop import Job, Previews, Saved, train
+from dressform.train.loop import Job, Previews, Saved, lr_at, train
 from dressform.train.objective import area_mean
 from dressform.train.objectives.identity import anchored_identity, identity_loss
 from dressform.train.objectives.outfit import outfit_loss, outfit_on_identity
@@ -337,6 +338,17 @@ def test_until_converged_each_adapter_ends_by_itself(in_float32) -> None:
         same(([together[0][i]], {f"o{i}": together[1][f"o{i}"]}), trained(in_float32, CONVERGE, only=i))
 
 
+@pytest.mark.parametrize("wrong", [{"alpha": 0.0}, {"alpha": math.nan}, {"learning_rate": -1.0}, {"clip_norm": 0.0}, {"preserve": -5.0},
+                                   {"anchor": math.nan}, {"warmup_steps": -1}, {"drop_caption": 2.0}])  # fmt: skip
+def test_a_recipe_that_could_not_be_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(BadInput, match=next(iter(wrong))):
+        TrainConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_recipe_may_do_without_a_warm_up() -> None:
+    assert lr_at(TrainConfig(warmup_steps=0), 0) == TrainConfig().learning_rate
+
+
 def test_what_is_held_out_is_never_learned_from(in_float32) -> None:
     data = pictures(in_float32, 1, 25)
     learned, held_out = apart(data, 0)
@@ -345,6 +357,8 @@ def test_what_is_held_out_is_never_learned_from(in_float32) -> None:
     assert torch.equal(held_out.at(1).latents, data.at(data.ids.index(held_out.ids[1])).latents)
     (one,), (two,) = held_out_rows(held_out, 0, 8, 0.5), held_out_rows(held_out, 0, 8, 0.5)
     assert torch.equal(one.noise, two.noise) and one.t.tolist() == two.t.tolist() == [125, 375, 625, 875, 825, 875, 925, 975]
+    many = pictures(in_float32, 1, 120)
+    assert len(apart(many, 0)[1].ids) == HELD_OUT_ROWS  # more would be kept from learning and never be looked at
     with pytest.raises(NotReady, match=r"3 pictures.*needs 4"):
         apart(pictures(in_float32, 1), 0)
 

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -74,7 +75,8 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written, nothing can be taken away
+            part.unlink()
         raise StoreError(f"could not write {path.name}: {error.strerror or error}; make room or check the folder") from error
 
 
@@ -111,7 +113,7 @@ def read_at_most(file: Path, limit_bytes: int) -> bytes:
             if len(data) > size:  # it says nothing of its length, or grew meanwhile
                 data += _in_pieces(source, limit_bytes + 1 - len(data))
     except OSError as error:
-        raise StoreError(f"could not read {file.name}: {error.strerror or error}") from error
+        raise StoreError(f"could not read {file}: {error.strerror or error}; name a file that is there") from error
     if long or len(data) > limit_bytes:
         raise StoreError(f"{file.name}: longer than {limit_bytes} bytes, so it is not what it should be")
     return data

@@ -33,6 +33,8 @@ def show(
 
     with opened(character) as workspace:
         found = captioning.shown(workspace, Filter.parsed(where))
+        if gone := workspace.taken_back():
+            output.note(f"left out, for consent was taken back: {', '.join(gone)}")
     if each:
         for picture in found:
             output.say(f"{picture.outfit or 'neutral'}  id={picture.id[:8]}  {picture.source}  {picture.caption or '(none)'}")

@@ -44,11 +44,12 @@ def propose(
     if neutral == (outfit is not None):
         raise BadInput("say what the pictures should show: either --neutral or --outfit NAME")
     from dressform.dress.sampler import SampleConfig
-    from dressform.workspace import candidates, drafting
+    from dressform.workspace import candidates, drafting, dressing
 
     asked = candidates.Asked(outfit, want, drafting.way_of(by), wear, text, tries, seed)
     with opened(character) as workspace, output.bar("drawing") as bar:
         made = drafting.propose(workspace, asked, SampleConfig(steps), bar)
+        output.not_taught(dressing.unknown_words(workspace, f"{wear}, {text}"))
         _told(made, len(candidates.waiting(workspace)), character)
 
 
@@ -71,6 +72,9 @@ def show(
             output.contact(candidates.cells(workspace, chosen))
         if to is not None:
             dressed = [c for c in chosen if c.asked.outfit is not None]
+            if dressed and len(dressed) < len(chosen):
+                bare = ", ".join(str(c.number) for c in chosen if c.asked.outfit is None)
+                output.note(f"{bare}: neutral, and never written; --show draws them in the terminal")
             written = candidates.write_candidates(workspace, dressed, to)
             output.note("what follows is not sealed any more: whoever can read these files sees them. Delete them when you are done")
             for file in written:

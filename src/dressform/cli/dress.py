@@ -40,8 +40,7 @@ def command(
             output.note("this base model weighs no words: the prompt was drawn without its brackets and numbers")
         for line in keeping.on_an_earlier_identity(workspace, (*outfits, *asked.accessories.names)):
             output.note(line)
-        if unknown := dressing.unknown_words(workspace, f"{wear}, {prompt}"):
-            output.note(f"this base model was not taught, and draws nothing for: {', '.join(unknown)}")
+        output.not_taught(dressing.unknown_words(workspace, f"{wear}, {prompt}"))
         if cut := dressing.unread(workspace, looks):
             output.note(f"the prompt is longer than this base model reads: its last {cut} tokens were not drawn")
     for look in looks:

@@ -35,7 +35,7 @@ def command(
     form = exporting.form_of(format)
     with opened(character) as workspace:
         wanted = exporting.Wanted(output.names(outfit), form, identity, profile, license, output.names(with_))
-        made = exporting.export(workspace, wanted, to or character / "exports")
+        made = exporting.export(workspace, wanted, to or workspace.exports)
     for file in made:
         output.say(str(file))
     if form == "comfyui" and workspace.character.base_model == EMBEDDED:

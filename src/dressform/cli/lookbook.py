@@ -26,6 +26,7 @@ def command(
 
     with opened(character) as workspace, output.bar("drawing") as bar:
         picture, page = dressing.lookbook(workspace, seed, SampleConfig(steps), background, bar, composition.said(with_))
+        output.not_taught(dressing.unknown_words(workspace, f"{background} background"))
         for line in keeping.on_an_earlier_identity(workspace, workspace.trained()):
             output.note(line)
     output.say(picture)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dressform.cli import output
 from dressform.cli.opening import opened
 from dressform.errors import BadInput, Failed, NotReady, Refused
+
+if TYPE_CHECKING:
+    from dressform.workspace.masking import By, Masked
 
 NEEDS_ARGUMENTS = True
 
@@ -26,9 +30,7 @@ def command(
     from dressform.workspace import masking
 
     way = masking.way_of(by)
-    words = tuple(w.strip() for w in word or () if w.strip())
-    if word and not words:
-        raise BadInput('--word: says nothing; name the garment, for example --word "red dress"')
+    words = _words(word or (), way)
     left, undone = 0, list[str]()
     with opened(character) as workspace, output.bar("masks") as bar:
         names = outfit or [o.name for o in workspace.character.outfits]
@@ -45,12 +47,29 @@ def command(
                 output.note(f"{name}: {error}")
                 undone.append(name)
                 continue
-            for source, why in found.left:
-                output.note(f"left without one  {source}: {why}")
-            output.say(f"{name}: {len(found.done)} masks by {found.by}")
+            _told(name, found, words)
             left += len(found.left)
     if left:
         raise Failed(f"{left} pictures have no mask; see the lines above")
     if undone:
         raise Failed(f"{', '.join(undone)}: not looked at; see the lines above")
     output.hint(f"dressform train {output.path(character)}")
+
+
+def _words(given: Sequence[str], way: By) -> tuple[str, ...]:
+    """What she wears, as ``--word`` says it. Raises BadInput where it says nothing, or nobody asks for it."""
+    words = tuple(w.strip() for w in given if w.strip())
+    if given and not words:
+        raise BadInput('--word: says nothing; name the garment, for example --word "red dress"')
+    if words and way not in ("words", "auto"):
+        raise BadInput(f"--word is for --by words, and this is --by {way}; leave one of them out")
+    return words
+
+
+def _told(name: str, found: Masked, words: Sequence[str]) -> None:
+    for source, why in found.left:
+        output.note(f"left without one  {source}: {why}")
+    if words and found.by != "words":
+        output.note(f"{name}: --word says nothing to {found.by}; add --by words")
+    done = f"{len(found.done)} masks by {found.by}"
+    output.say(f"{name}: {done if found.done or found.left else 'nothing to do, every picture has a mask; --again replaces them'}")

@@ -28,7 +28,9 @@ def command(
     kind: Annotated[str, typer.Option(help="'original' (an invented adult) or 'self'.")] = "original",
     trigger: Annotated[str | None, typer.Option(help="The word that calls her in a prompt (default: her name).")] = None,
     base_model: Annotated[str, typer.Option(help="'layfigure' (built in), a diffusers folder, or one .safetensors file.")] = "layfigure",
-    describe: Annotated[str, typer.Option(help="Her body in the base model's words; for training from dressed pictures only.")] = "",
+    describe: Annotated[
+        str, typer.Option(help="Her body in the base model's words: who she is under any garment. Asked for, never taught.")
+    ] = "",
     folder: Annotated[Path | None, typer.Option(help="Where to make her folder (default: ./NAME).")] = None,
     permit: Annotated[str, typer.Option(help="Scopes agreed to, with commas (default: the careful answer).")] = "",
     expires: Annotated[str | None, typer.Option(help="When consent ends, YYYY-MM-DD; needed for 'self'.")] = None,
@@ -60,8 +62,8 @@ def command(
     output.say(f"made {made}: {name}, an adult of {age}, called by {asked.trigger or name!r}")
     if base_model == EMBEDDED and (unknown := unknown_words(asked.description)):
         output.note(f"this base model was not taught, and --describe says nothing to it by: {', '.join(unknown)}")
-    output.hint(f"dressform consent show {made} says again what is agreed; receipts are in {made / 'receipts'}")
-    output.hint(f"dressform add {made} PICTURES --neutral, then dressform add {made} PICTURES --outfit dress")
+    output.hint(f"dressform consent show {output.path(made)} says again what is agreed; receipts are in {made / 'receipts'}")
+    output.hint(f"dressform add {output.path(made)} PICTURES --neutral, then dressform add {output.path(made)} PICTURES --outfit dress")
 
 
 def _agreed(words: str) -> bool:

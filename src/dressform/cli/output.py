@@ -56,6 +56,12 @@ def names(given: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for part in given.split(",") if (name := part.strip())))
 
 
+def not_taught(words: Sequence[str]) -> None:
+    """Say which words of a prompt the base model does not know, where it does not."""
+    if words:
+        note(f"this base model was not taught, and draws nothing for: {', '.join(words)}")
+
+
 def path(given: Path) -> str:
     """A path as a shell reads it, for a command that is to be copied."""
     return shlex.quote(str(given))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dressform.cli import output
@@ -10,9 +11,13 @@ if TYPE_CHECKING:
     from dressform.workspace.workspace import Workspace
 
 
-def passed(workspace: Workspace, despite_lint: bool) -> None:
-    """Show what the lint finds. Raises NotReady where something is serious, unless the person wants to train all the same."""
+def passed(workspace: Workspace, despite_lint: bool, only: Sequence[str] = ()) -> None:
+    """Show what the lint finds. Raises NotReady where something is serious, unless the person wants to train all the same.
+
+    Where ``only`` some outfits are to be trained, on her identity as it is, what is found of anything else stops nothing.
+    """
     from dressform.workspace import looking
+    from dressform.workspace.planning import may_stay
 
     if not workspace.permitted()["caption"]:
         output.note("the lint did not look: caption is not agreed to")
@@ -22,4 +27,5 @@ def passed(workspace: Workspace, despite_lint: bool) -> None:
     for line in output.findings(found):
         output.note(line)
     if not despite_lint:
-        looking.refuse_serious(found)
+        alone = bool(only) and (workspace.imported(None) or may_stay(workspace))
+        looking.refuse_serious([f for f in found if not alone or f.about in only])

@@ -81,7 +81,7 @@ def command(
             for line in asides(workspace, outlook):
                 output.note(line)
 
-        preflight.passed(workspace, despite_lint)
+        preflight.passed(workspace, despite_lint, only)
         watch = training.Watch(on_plan, encoding)
         made = training.run(workspace, *recipes, restart, on_step, source, budget(memory), watch, only)
         next_ = f"lookbook {output.path(character)}" if workspace.trained() else f'dress {output.path(character)} --wear "green coat"'
@@ -144,6 +144,7 @@ def in_one_line(outlook: Outlook) -> str:
 def asides(workspace: Workspace, outlook: Outlook) -> Iterator[str]:
     """What somebody may not expect of a training: what is learned again, and what is left out."""
     from dressform.workspace import health
+    from dressform.workspace.describing import can_describe
 
     if outlook.anew:
         yield f"learned again, for their pictures, captions, recipe or identity changed: {', '.join(outlook.anew)}"
@@ -151,6 +152,8 @@ def asides(workspace: Workspace, outlook: Outlook) -> Iterator[str]:
         yield f"left out, for consent was taken back: {', '.join(gone)}"
     if aside := workspace.left_aside():
         yield f"left out, for they come from what was taken back: {', '.join(f'id={p.id[:8]}' for p in aside)}"
+    if outlook.identity and not can_describe(workspace):
+        yield "her body has no words (description in character.toml), so garments that no adapter learned will change her more"
     yield from health.hidden(workspace)
 
 

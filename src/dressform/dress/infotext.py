@@ -25,6 +25,8 @@ KEY = "parameters"
 _OTHER_KEYS = ("prompt", "workflow")
 """ComfyUI's."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
+_NETWORK = re.compile(r"<\w+:[^>]*>")
+"""What A1111 takes out of a prompt, and loads (``modules/extra_networks.py``)."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ def told(picture: bytes) -> bool:
 
 def text(made: Made) -> str:
     """The infotext. Raises BadInput where it cannot be said in ASCII, or the prompt would be read as something else."""
+    if network := _NETWORK.search(f"{made.prompt}\n{made.negative}"):
+        raise BadInput(f"{network[0][:60]!r} in the prompt: A1111 would load that, and it is not worn here; leave it out, or --infotext")
     loras = [f"<lora:{_checked(w.name)}:{w.scale:g}>" for w in made.worn]
     pairs = {
         "Steps": str(made.steps),

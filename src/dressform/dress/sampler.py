@@ -57,7 +57,8 @@ def draw(
     """uint8 [n, 3, h, w]: each row drawn with its own adapters, different compositions side by side in one batch.
 
     The stack must be attached. Each row's noise comes from its own seed, so a row's picture does not depend on
-    the others. Classifier-free guidance (Ho & Salimans 2022): e(empty) + guidance (e(prompt) - e(empty)).
+    the others, but for rounding: to 1/255 in float32, to a few in bfloat16. Classifier-free guidance (Ho & Salimans 2022):
+    e(empty) + guidance (e(prompt) - e(empty)).
     """
     drawn, batch = dict[int, Tensor](), max(1, min(config.batch, _AT_ONCE_PX // backbone.size_px**2))
     for own in _by_length(backbone, rows):

@@ -156,7 +156,7 @@ class Reader:
     def _prepared(self, pictures: Tensor) -> Tensor:
         """On the network's device, in -1..1, 128 pixels wide and high."""
         x = pictures.to(self._device).float().div(127.5).sub(1)
-        return x if x.shape[-1] == 128 else functional.interpolate(x, size=(128, 128), mode="bilinear", antialias=True)
+        return x if x.shape[-2:] == (128, 128) else functional.interpolate(x, size=(128, 128), mode="bilinear", antialias=True)
 
 
 def _seen(x: Tensor, look: Look) -> Tensor:

@@ -63,11 +63,9 @@ class TrainConfig:
             raise BadInput(f"until {self.until!r}: use 'steps' or 'converged'")
         if self.check_steps < 1 or self.floor_steps < 1 or self.micro_rows < 0:
             raise BadInput(f"check_steps {self.check_steps}, floor_steps {self.floor_steps}, micro_rows {self.micro_rows}: too small")
-        for name in ("noisy_share", "garment_share"):
-            if not 0 <= getattr(self, name) < 1:
-                raise BadInput(f"{name} {getattr(self, name)}: use 0 or more and under 1")
         if self.targets not in ("auto", "attention", "all"):
             raise BadInput(f"targets {self.targets!r}: use 'auto', 'attention' or 'all'")
+        self._check_numbers()
         self._check_means()
 
     @property
@@ -77,6 +75,17 @@ class TrainConfig:
     def on(self, backbone: Backbone) -> TrainConfig:
         """The recipe for this base model: "auto" targets become the layers that it usually takes."""
         return replace(self, targets=backbone.usual_targets) if self.targets == "auto" else self
+
+    def _check_numbers(self) -> None:
+        for name in ("noisy_share", "garment_share", "drop_caption"):
+            if not 0 <= getattr(self, name) < 1:
+                raise BadInput(f"{name} {getattr(self, name)}: use 0 or more and under 1")
+        for name in ("learning_rate", "warmup_steps", "preserve", "anchor"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise BadInput(f"{name} {getattr(self, name)}: use 0 or more")
+        for name in ("alpha", "clip_norm"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise BadInput(f"{name} {getattr(self, name)}: use a number over 0")
 
     def _check_means(self) -> None:
         if self.offload and not self.recompute:

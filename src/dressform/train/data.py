@@ -17,6 +17,8 @@ from dressform.errors import NotReady
 from dressform.train import draws
 
 LEAST_TO_HOLD_OUT = 4
+HELD_OUT_ROWS = 8
+"""Rows of a look at what is held out."""
 
 
 WHOLE = torch.zeros(6)
@@ -199,7 +201,7 @@ def _called(example: Example, by_garment: bool) -> Example:
 
 
 def held_out_rows(data: Examples, seed: int, count: int, noisy_share: float) -> tuple[Rows, ...]:
-    """The same rows at every look: pictures in turn, times spread evenly, noise derived from (seed, picture)."""
+    """The same ``count`` rows at every look: pictures in turn, times spread evenly, noise derived from (seed, picture)."""
     picks = [j % len(data.ids) for j in range(count)]
     examples = [_called(data.at(i), False) for i in picks]
     noises = [
@@ -209,13 +211,17 @@ def held_out_rows(data: Examples, seed: int, count: int, noisy_share: float) -> 
 
 
 def apart(data: Examples, seed: int) -> tuple[Examples, Examples]:
-    """(to learn from, held out): one picture in ten, at least one, chosen by (seed, picture). Raises NotReady for fewer than four."""
+    """(to learn from, held out): one picture in ten, at least one and no more than a look has rows, chosen by (seed, picture).
+
+    Raises NotReady for fewer than four.
+    """
     n = len(data.ids)
     if n < LEAST_TO_HOLD_OUT:
         raise NotReady(
             f"{n} pictures: until converged, one in ten is held out, which needs {LEAST_TO_HOLD_OUT}; add some, or train for steps"
         )
-    chosen = sorted(range(n), key=lambda i: draws.seed_of(seed, "hold out", 0, data.ids[i]))[: max(1, n // 10)]
+    chosen = sorted(range(n), key=lambda i: draws.seed_of(seed, "hold out", 0, data.ids[i]))
+    chosen = chosen[: min(HELD_OUT_ROWS, max(1, n // 10))]
     held = set(chosen)
     return _some(data, [i for i in range(n) if i not in held]), _some(data, sorted(chosen))
 

@@ -15,7 +15,7 @@ from dressform.errors import Failed
 from dressform.train import checkpoint
 from dressform.train.checkpoint import Mark
 from dressform.train.config import TrainConfig
-from dressform.train.data import Rows, apart, held_out_rows, rows_at
+from dressform.train.data import HELD_OUT_ROWS, Rows, apart, held_out_rows, rows_at
 from dressform.train.events import OnStep, StepDone, silent
 from dressform.train.job import Job
 from dressform.train.learner import Learner
@@ -24,7 +24,6 @@ from dressform.train.passes import Frozen, Passes, attached, under_each
 from dressform.train.schedule import lr_at
 
 __all__ = ["Job", "Previews", "Saved", "lr_at", "train"]
-HELD_OUT_ROWS = 8
 
 
 @dataclass(frozen=True)

@@ -60,4 +60,4 @@ def stopped_improving(losses: Sequence[float]) -> bool:
 
 
 def _warm(config: TrainConfig, step: int) -> float:
-    return min(1.0, (step + 1) / config.warmup_steps)
+    return min(1.0, (step + 1) / max(1, config.warmup_steps))

@@ -6,6 +6,7 @@ import os
 import tarfile
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -68,5 +69,6 @@ def export(
         raise StoreError(f"could not write {file}: {getattr(error, 'strerror', None) or error}; make room or check the folder") from error
     finally:
         packer.join()
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return len(names)

@@ -66,9 +66,10 @@ class Candidate:
 
     @property
     def caption(self) -> str:
-        """What it will be captioned with: how she is seen, never who she is."""
+        """What it will be captioned with: how she is seen and what else was asked for, never who she is."""
         view, pose, background = self.scene
-        return ", ".join([*([NEUTRAL] if self.asked.outfit is None else []), f"{view} view", pose, f"{background} background"])
+        first, last = [NEUTRAL] if self.asked.outfit is None else [], [self.asked.text] if self.asked.text else []
+        return ", ".join([*first, f"{view} view", pose, f"{background} background", *last])
 
 
 def waiting(workspace: Workspace) -> list[Candidate]:

@@ -139,9 +139,12 @@ def withheld(workspace: Workspace) -> frozenset[str]:
 
 
 def left_in_the_clear(workspace: Workspace) -> list[Path]:
-    """Finished pictures, and pages that show some, that came from what was taken back: files of the owner's, which nothing deletes."""
+    """What came from what was taken back and lies open in her folder: finished pictures, pages that show some, exported adapters.
+
+    They are the owner's files, which nothing deletes.
+    """
     gone = workspace.quarantined()
-    places = [place for place in (workspace.looks, workspace.reports) if gone and place.is_dir()]
+    places = [place for place in (workspace.looks, workspace.reports, workspace.exports) if gone and place.is_dir()]
     files = [file for place in places for file in sorted(place.iterdir()) if file.is_file()]
     return [file for file in files if not gone.isdisjoint(sha256(one).hexdigest() for one in _pictures_in(file))]
 
@@ -167,7 +170,7 @@ def _receipt(root: Path, character: Character, entry: Entry, lines: Sequence[str
     """The owner's copy of one line, readable without dressform."""
     head = [
         f"{character.name}: consent line {entry.sequence} ({entry.kind}), {entry.at.isoformat()}",
-        f"SHA-256 of the line in {character.name}/consent.jsonl: {entry.sha256}",
+        f"SHA-256 of the line in consent.jsonl: {entry.sha256}",
         "",
     ]
     write_atomically(root / "receipts" / f"{entry.sequence:04d}-{entry.kind}.txt", "\n".join([*head, *lines, ""]).encode())

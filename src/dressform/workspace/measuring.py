@@ -80,6 +80,8 @@ def measure(
     names = [name for name in workspace.trained() if name in sets]
     if not names and workspace.taken_back():
         raise workspace.none_trained()
+    if not names and workspace.trained():
+        raise NotReady(f"{', '.join(workspace.trained())}: there are no pictures to measure by; add some with dressform add")
     if not names:
         raise NotReady("no outfit is trained yet: run dressform train; an imported one is measured once pictures of it are added")
     extras = [name for name in workspace.trained("accessory") if any(p.has_mask for p in sets.get(name, ()))]

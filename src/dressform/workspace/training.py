@@ -6,7 +6,7 @@ The identity comes from every picture of her: neutral ones, and dressed ones wit
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import get_args
@@ -298,14 +298,25 @@ def _train_outfits(her: _Training) -> list[str]:
     assert her.outlook.outfits is not None
     groups = her.outlook.outfits.groups
     remember(workspace.store, run_of(workspace, config, her.wanted.names), groups)
-    for i, group in enumerate(groups):
-        _train_group(replace(her, on_step=_counted_on(her.on_step, i, len(groups))), group, who)
+    counted = counted_on(her.on_step, len(groups), config.steps)
+    for group, on_step in zip(groups, counted, strict=True):
+        _train_group(replace(her, on_step=on_step), group, who)
     return [name for group in groups for name in group.names]
 
 
-def _counted_on(on_step: OnStep, done: int, groups: int) -> OnStep:
-    """``on_step`` as one of some groups tells it: steps of the whole stage, of which ``done`` groups are behind."""
-    return lambda what, event: on_step(what, replace(event, step=done * event.steps + event.step, steps=groups * event.steps))
+def counted_on(on_step: OnStep, groups: int, steps: int) -> Iterator[OnStep]:
+    """``on_step`` as each of some groups in turn tells it: steps of the whole stage, where one that is to come has ``steps`` at most."""
+    behind = 0
+    for to_come in reversed(range(groups)):
+        last = behind
+
+        def told(what: str, event: StepDone, behind: int = behind, to_come: int = to_come) -> None:
+            nonlocal last
+            last = behind + event.step
+            on_step(what, replace(event, step=last, steps=behind + event.steps + to_come * steps))
+
+        yield told
+        behind = last
 
 
 def _train_group(her: _Training, group: Group, who: Adapter) -> None:

@@ -52,6 +52,7 @@ class Workspace:
         self.owner = owner
         self.looks = root / "looks"
         self.reports = root / "reports"
+        self.exports = root / "exports"
         if OWNER not in store:
             raise NotReady(f"{root}: no owner is written in the vault; make the character again with dressform new")
         self._descended = (EMPTY, frozenset[str]())
