@@ -252,13 +252,15 @@ def test_what_was_taken_back_is_in_no_backup_and_is_named_where_it_lies_open(aoi
     damaged = '<img src="data:image/png;base64,iVBOR">'
     write_atomically(aoi.reports / "other.html", paper.page("empty", paper.picture(b"another", "") + damaged).encode())
     consenting.grant(aoi, ["export:outfit"], ("coat", "dress"), None, "en")
-    (adapter, card), _ = (exporting.export(aoi, exporting.Wanted((name,)), aoi.exports) for name in ("dress", "coat"))
+    adapter, card = exporting.export(aoi, exporting.Wanted(("dress",)), aoi.exports)
+    (other,) = exporting.export(aoi, exporting.Wanted(("dress",), "peft"), aoi.exports / "peft")
+    exporting.export(aoi, exporting.Wanted(("coat",)), aoi.exports)
     assert not consenting.withheld(aoi) and not consenting.left_in_the_clear(aoi)
     consenting.revoke(aoi, ["dress"], 7)
     left = consenting.withheld(aoi)
     assert {f"pictures/{p.id}.png" for p in aoi.pictures("dress")} < left and "adapters/outfit-dress.safetensors" in left
     assert not any(f"pictures/{p.id}.png" in left for p in (*aoi.pictures("coat"), *aoi.pictures()))
-    assert consenting.left_in_the_clear(aoi) == [Path(look.path), page, *sorted([adapter, card])]
+    assert consenting.left_in_the_clear(aoi) == [Path(look.path), page, *sorted([adapter, card, other])]
     assert {p.outfit for p in captioning.shown(aoi, Where())} == {None, "coat"}
 
 

@@ -170,8 +170,10 @@ def sheet(her: Workspace) -> Workspace:
 
 
 def test_what_else_was_asked_for_is_in_the_caption_too(sheet: Workspace, asked_for: list[Row]) -> None:
-    (made, *_) = drafting.propose(sheet, Asked(want=4, tries=1, text="holding an umbrella"), CONFIG).candidates
-    assert made.caption.endswith(" background, holding an umbrella") and "holding an umbrella" in asked_for[0].prompt
+    asked = "(holding an umbrella:1.2),\nblue eyes, park background,"
+    (made, *_) = drafting.propose(sheet, Asked(want=4, tries=1, text=asked), CONFIG).candidates
+    assert made.caption.endswith(" background, holding an umbrella") and made.caption.count("background") == 1
+    assert "eyes" not in made.caption and "holding an umbrella" in asked_for[0].prompt
 
 
 def test_a_sheet_of_three_grows_to_a_set_by_what_is_approved(sheet: Workspace, asked_for: list[Row]) -> None:

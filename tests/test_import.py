@@ -115,7 +115,7 @@ def test_an_outfit_from_elsewhere(aoi: Workspace, tmp_path: Path, dolls: Path) -
     aoi.store.delete("adapters/outfit-dress.safetensors")
     from dressform.workspace import measuring
 
-    with pytest.raises(NotReady, match="imported"):
+    with pytest.raises(NotReady, match="there are no pictures to measure by"):
         measuring.measure(aoi, 1, 0, SampleConfig(steps=1))
 
 

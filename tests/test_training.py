@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load
+from torch import Tensor
 
 from dressform.adapters.stack import Adapter
 from dressform.errors import BadInput, Failed, NotReady
@@ -173,6 +174,24 @@ def test_a_prediction_of_some_rows_is_theirs_among_all(in_float32) -> None:
     with attached(in_float32, [one], None, objective, CONFIG) as passes:
         passes.learn([rows_at(pictures(in_float32, 1), in_float32.encode_text([""]), 0, 0, 4)], 0)
     assert torch.allclose(seen["all"][[1, 3]], seen["some"], atol=1e-5) and not torch.allclose(seen["all"][[0, 2]], seen["some"], atol=1e-2)
+
+
+def test_an_outfit_is_learned_inside_its_mask_where_its_caption_names_it_and_nowhere_else(in_float32) -> None:
+    """The objective as the loop calls it: its own prediction is 1, the identity's 0, and so is the target: the mask alone decides."""
+    data = pictures(in_float32, 1)
+    (rows,) = rows_at(data, data.text[:1], 0, 0, 2)
+    inside = torch.zeros(2, 1, 8, 8)
+    inside[:, :, :2] = 1
+    rows = replace(rows, masks=inside, said=torch.tensor([1.0, 0.0]).view(2, 1, 1, 1))
+    target = inside.expand_as(rows.latents)
+
+    def predict(frozen: bool, own: bool, text: Tensor | None = None, at: Tensor | None = None) -> Tensor:
+        assert frozen
+        return torch.full_like(target, 1.0 if own else 0.0)
+
+    assert outfit_on_identity(0.25)(predict, rows, target).tolist() == [0.25, 0.25]  # inside right, outside 1 off; unsaid: all 1 off
+    assert outfit_on_identity(0.25)(predict, rows, 0 * target).tolist() == [1.25, 0.25]
+    assert outfit_on_identity(0.25)(predict, replace(rows, masks=1 - inside), target).tolist() == [1.25, 0.25]
 
 
 def test_the_identity_alone_carries_no_gradient() -> None:

@@ -99,8 +99,8 @@ def _about(runs: Sequence[Run]) -> str:
         f"{len(runs)} trainings, {hours:.1f} hours of training; characters {', '.join(people)}; training seeds "
         f"{', '.join(map(str, seeds))}; {where}. Every arm may choose among the same pictures and has "
         "the same base model, layers, rank, steps and learning rate; these were chosen for dressform, on development characters that "
-        "are not among these. 95 % intervals: Wilson's of a share; of a difference the wider of Newcombe's for pairs, over pictures, and "
-        "Student's t over trainings."
+        "are not among these. 95 % intervals: Wilson's of a share; of a difference between two arms the wider of Newcombe's for pairs, "
+        "over pictures, and Student's t over trainings."
     )
 
 

@@ -113,7 +113,7 @@ def read_at_most(file: Path, limit_bytes: int) -> bytes:
             if len(data) > size:  # it says nothing of its length, or grew meanwhile
                 data += _in_pieces(source, limit_bytes + 1 - len(data))
     except OSError as error:
-        raise StoreError(f"could not read {file}: {error.strerror or error}; name a file that is there") from error
+        raise StoreError(f"could not read {file}: {error.strerror or error}") from error
     if long or len(data) > limit_bytes:
         raise StoreError(f"{file.name}: longer than {limit_bytes} bytes, so it is not what it should be")
     return data

@@ -47,7 +47,7 @@ def command(
                 output.note(f"{name}: {error}")
                 undone.append(name)
                 continue
-            _told(name, found, words)
+            _told(name, found, words, len(workspace.pictures(name)))
             left += len(found.left)
     if left:
         raise Failed(f"{left} pictures have no mask; see the lines above")
@@ -66,10 +66,12 @@ def _words(given: Sequence[str], way: By) -> tuple[str, ...]:
     return words
 
 
-def _told(name: str, found: Masked, words: Sequence[str]) -> None:
+def _told(name: str, found: Masked, words: Sequence[str], pictures: int) -> None:
     for source, why in found.left:
         output.note(f"left without one  {source}: {why}")
     if words and found.by != "words":
         output.note(f"{name}: --word says nothing to {found.by}; add --by words")
-    done = f"{len(found.done)} masks by {found.by}"
-    output.say(f"{name}: {done if found.done or found.left else 'nothing to do, every picture has a mask; --again replaces them'}")
+    if found.done or found.left:
+        output.say(f"{name}: {len(found.done)} masks by {found.by}")
+    else:
+        output.say(f"{name}: {'every picture has a mask; --again replaces them' if pictures else 'there are no pictures of it'}")

@@ -16,9 +16,10 @@ import numpy as np
 
 from dressform.consent.gate import Grant
 from dressform.consent.scopes import Scope
+from dressform.dress.prompt_weights import plain
 from dressform.errors import NotReady, Refused, UnknownName
 from dressform.layfigure.captions import NEUTRAL
-from dressform.pictures import intake
+from dressform.pictures import intake, tags
 from dressform.pictures.contact import Cell, contact_sheet
 from dressform.pictures.wanted import Seen
 from dressform.records import Picture
@@ -68,8 +69,9 @@ class Candidate:
     def caption(self) -> str:
         """What it will be captioned with: how she is seen and what else was asked for, never who she is."""
         view, pose, background = self.scene
-        first, last = [NEUTRAL] if self.asked.outfit is None else [], [self.asked.text] if self.asked.text else []
-        return ", ".join([*first, f"{view} view", pose, f"{background} background", *last])
+        first = [NEUTRAL] if self.asked.outfit is None else []
+        last = [tag for tag in tags.tags(plain(self.asked.text)) if tags.kind(tag) not in ("body", "view", "background")]
+        return tags.joined([*first, f"{view} view", pose, f"{background} background", *last])
 
 
 def waiting(workspace: Workspace) -> list[Candidate]:

@@ -145,7 +145,7 @@ def left_in_the_clear(workspace: Workspace) -> list[Path]:
     """
     gone = workspace.quarantined()
     places = [place for place in (workspace.looks, workspace.reports, workspace.exports) if gone and place.is_dir()]
-    files = [file for place in places for file in sorted(place.iterdir()) if file.is_file()]
+    files = [file for place in places for file in sorted(place.rglob("*")) if file.is_file()]
     return [file for file in files if not gone.isdisjoint(sha256(one).hexdigest() for one in _pictures_in(file))]
 
 

@@ -84,6 +84,8 @@ def take(workspace: Workspace, asked: Asked) -> Taken:
 def _taken(workspace: Workspace, asked: Asked) -> Taken:
     _check(workspace, asked)
     grant = _agreed(workspace, asked.outfit)
+    if not asked.file.is_file():
+        raise BadInput(f"{asked.file}: there is no such file; name an adapter's .safetensors")
     data = read_at_most(asked.file, foreign.FILE_LIMIT_BYTES)
     try:
         said, digest = header.read(data).metadata, sha256(data).hexdigest()
