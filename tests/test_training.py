@@ -229,6 +229,7 @@ def test_a_wardrobe_trained_together_is_the_wardrobe_trained_one_by_one(in_float
         assert [x[f"o{i}"] for x in losses] == pytest.approx(single, rel=1e-5)
         torch.testing.assert_close(values(together[i]), values(one), rtol=1e-4, atol=1e-4)
     assert torch.equal(values(frozen), before), "training an outfit changed the identity"
+    assert frozen.values.grad is None and not frozen.values.requires_grad
 
 
 def who_of(backbone, targets: str = CONFIG.targets, seed: int = 9) -> Adapter:
@@ -244,6 +245,7 @@ def test_the_outfits_of_two_characters_train_in_one_pass_each_on_its_own_identit
     together, alone = ([adapter(in_float32, f"o{i}", i) for i in range(2)] for _ in range(2))
     jobs = [Job(a, s, steps) for a, s, steps in zip(together, sets, (6, 4), strict=True)]
     train(in_float32, jobs, outfit_on_identity(1.0), CONFIG, people)
+    assert [who.values.grad for who in people] == [None, None], "an outfit's gradient reached an identity"
     for i, (one, steps) in enumerate(zip(alone, (6, 4), strict=True)):
         train(in_float32, [Job(one, sets[i], steps)], outfit_on_identity(1.0), CONFIG, people[i])
         torch.testing.assert_close(values(together[i]), values(one), rtol=1e-4, atol=1e-4)
