@@ -66,6 +66,7 @@ def test_the_journey_on_a_tiny_base_model(tmp_path: Path, tiny_base: Path, dolls
     assert made.returncode == 0 and "an adult of 24" in made.stdout
     refused(run("new", "aoi", "--age", "24", "--base-model", tiny_base, cwd=tmp_path), "here already")
     refused(run("train", "aoi", cwd=tmp_path), "no pictures yet")
+    refused(run("train", "a:x:i", cwd=tmp_path), "a:x:i")  # as it was given, and no emoji
     (dolls / "dress" / "broken.png").write_bytes(b"not a picture")
     assert "took 3 of 3" in run("add", "aoi", dolls / "neutral", "--neutral", cwd=tmp_path).stdout
     added = run("add", "aoi", dolls / "dress", "--outfit", "dress", cwd=tmp_path)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _BOUNDARY = {"en": "her boundary", "ja": "彼女の境界線"}
 _MOST_OF_A_NAME = 24
-_out, _err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+_out, _err = (Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False) for stderr in (False, True))
 
 
 def say(text: str) -> None:
