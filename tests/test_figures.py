@@ -13,7 +13,7 @@ from dressform.errors import StoreError
 from dressform.train import tfevents
 from dressform.train.events import StepDone
 from dressform.train.figures import Meter, Record
-from dressform.workspace.training import counted_on
+from dressform.workspace.training import Counted
 
 
 def test_the_checksum_is_that_of_the_rfc() -> None:
@@ -105,8 +105,10 @@ def test_a_record_has_every_step_twice_and_no_words_of_pictures(tmp_path: Path) 
 def test_groups_that_end_early_are_counted_as_they_are() -> None:
     """Two groups of at most 250 steps; the first knows at step 125 that it ends at 150."""
     told: list[tuple[int, int]] = []
-    for ends, on_step in zip((150, 140), counted_on(lambda _, event: told.append((event.step, event.steps)), 2, 250), strict=True):
+    counted = Counted(lambda _, event: told.append((event.step, event.steps)), 2, 250)
+    for ends in (150, 140):
+        counted.begin_group()
         for step in range(1, ends + 1):
-            on_step("outfits", StepDone(step, 250 if step < 125 else ends, {}))
+            counted("outfits", StepDone(step, 250 if step < 125 else ends, {}))
     assert [step for step, _ in told] == list(range(1, 291))
     assert (told[0], told[124], told[150], told[-1]) == ((1, 500), (125, 400), (151, 400), (290, 290))

@@ -220,8 +220,8 @@ def apart(data: Examples, seed: int) -> tuple[Examples, Examples]:
         raise NotReady(
             f"{n} pictures: until converged, one in ten is held out, which needs {LEAST_TO_HOLD_OUT}; add some, or train for steps"
         )
-    chosen = sorted(range(n), key=lambda i: draws.seed_of(seed, "hold out", 0, data.ids[i]))
-    chosen = chosen[: min(HELD_OUT_ROWS, max(1, n // 10))]
+    shuffled = sorted(range(n), key=lambda i: draws.seed_of(seed, "hold out", 0, data.ids[i]))
+    chosen = shuffled[: min(HELD_OUT_ROWS, max(1, n // 10))]
     held = set(chosen)
     return _some(data, [i for i in range(n) if i not in held]), _some(data, sorted(chosen))
 

@@ -6,7 +6,7 @@ The identity comes from every picture of her: neutral ones, and dressed ones wit
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import get_args
@@ -298,25 +298,33 @@ def _train_outfits(her: _Training) -> list[str]:
     assert her.outlook.outfits is not None
     groups = her.outlook.outfits.groups
     remember(workspace.store, run_of(workspace, config, her.wanted.names), groups)
-    counted = counted_on(her.on_step, len(groups), config.steps)
-    for group, on_step in zip(groups, counted, strict=True):
-        _train_group(replace(her, on_step=on_step), group, who)
+    counted = Counted(her.on_step, len(groups), config.steps)
+    for group in groups:
+        counted.begin_group()
+        _train_group(replace(her, on_step=counted), group, who)
     return [name for group in groups for name in group.names]
 
 
-def counted_on(on_step: OnStep, groups: int, steps: int) -> Iterator[OnStep]:
-    """``on_step`` as each of some groups in turn tells it: steps of the whole stage, where one that is to come has ``steps`` at most."""
-    behind = 0
-    for to_come in reversed(range(groups)):
-        last = behind
+@dataclass
+class Counted:
+    """An ``OnStep`` of groups that train one after another, which tells their steps as those of one stage.
 
-        def told(what: str, event: StepDone, behind: int = behind, to_come: int = to_come) -> None:
-            nonlocal last
-            last = behind + event.step
-            on_step(what, replace(event, step=last, steps=behind + event.steps + to_come * steps))
+    ``to_come`` groups are not begun, and each has ``steps`` at most; ``behind`` are the steps of those that have ended.
+    """
 
-        yield told
-        behind = last
+    on_step: OnStep
+    to_come: int
+    steps: int
+    behind: int = 0
+    here: int = 0
+
+    def begin_group(self) -> None:
+        """The next group's steps follow."""
+        self.to_come, self.behind, self.here = self.to_come - 1, self.behind + self.here, 0
+
+    def __call__(self, what: str, event: StepDone) -> None:
+        self.here = event.step
+        self.on_step(what, replace(event, step=self.behind + event.step, steps=self.behind + event.steps + self.to_come * self.steps))
 
 
 def _train_group(her: _Training, group: Group, who: Adapter) -> None:
