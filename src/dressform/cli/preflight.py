@@ -17,7 +17,7 @@ def passed(workspace: Workspace, despite_lint: bool, only: Sequence[str] = ()) -
     Where ``only`` some outfits are to be trained, on her identity as it is, what is found of anything else stops nothing.
     """
     from dressform.workspace import looking
-    from dressform.workspace.planning import may_stay
+    from dressform.workspace.planning import keeps_her
 
     if not workspace.permitted()["caption"]:
         output.note("the lint did not look: caption is not agreed to")
@@ -27,5 +27,5 @@ def passed(workspace: Workspace, despite_lint: bool, only: Sequence[str] = ()) -
     for line in output.findings(found):
         output.note(line)
     if not despite_lint:
-        alone = bool(only) and (workspace.imported(None) or may_stay(workspace))
+        alone = bool(only) and keeps_her(workspace, only)
         looking.refuse_serious([f for f in found if not alone or f.about in only])

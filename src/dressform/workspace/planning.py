@@ -106,6 +106,11 @@ def look_ahead(workspace: Workspace, given: Material, recipes: Recipes, wanted: 
     return outlook
 
 
+def keeps_her(workspace: Workspace, only: Sequence[str]) -> bool:
+    """True where her identity stays as it is: it was made elsewhere, or ``only`` some outfits are asked for and it may stay."""
+    return workspace.imported(None) or (bool(only) and may_stay(workspace))
+
+
 def may_stay(workspace: Workspace) -> bool:
     """True where her identity is there, and not in quarantine."""
     return is_trained(workspace, None) and workspace.adapter_sha256(None) not in workspace.quarantined()

@@ -38,7 +38,7 @@ from dressform.workspace.datasets import Material, Origin, identity_pictures, ma
 from dressform.workspace.describing import can_describe
 from dressform.workspace.keeping import Made, begin_again, is_trained, keep
 from dressform.workspace.looking import refuse_unmasked
-from dressform.workspace.planning import Outlook, Recipes, Wanted, called, identity_mark, look_ahead, may_stay, outfit_mark, run_of
+from dressform.workspace.planning import Outlook, Recipes, Wanted, called, identity_mark, keeps_her, look_ahead, outfit_mark, run_of
 from dressform.workspace.previewing import preview
 from dressform.workspace.workspace import IDENTITY, Workspace, asset_of
 
@@ -221,7 +221,7 @@ def _agreed(workspace: Workspace, source: Origin, only: Sequence[str], restart: 
     there = sorted({p.outfit for p in pictures if p.outfit is not None})
     names = _named(workspace, only, there) if only else there
     her_again = restart and not only
-    keep_her = not her_again and (workspace.imported(None) or (bool(only) and may_stay(workspace)))
+    keep_her = not her_again and keeps_her(workspace, only)
     if keep_her and not names:
         raise NotReady("her identity was made elsewhere, and there is no outfit to learn yet: dressform add FOLDER --outfit NAME")
     of_her = [] if keep_her else _pictures_of_her(workspace, pictures, source, her_again)
